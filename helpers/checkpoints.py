@@ -1,0 +1,116 @@
+"""Training state on disk: safetensors for tensors, JSON for numbers, written whole or not at all."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+PREFIX = "checkpoint-"
+
+
+def write_file(path: str | os.PathLike, content: bytes) -> None:
+    """Write a file under a temporary name, then rename it: whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)  # mkstemp makes it private
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def write_folder(path: str | os.PathLike, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary folder, then put it in the place of `path` in one rename.
+
+    A reader, or a run that is killed, finds the old folder or the new one, never a half.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder to create or to replace.
+    write : callable
+        Called with the temporary folder.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        write(temporary)
+        temporary.chmod(0o755)  # mkdtemp makes it private
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+            path.rename(old / path.name)
+            temporary.rename(path)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def save_checkpoint(folder: str | os.PathLike, step: int, tensors: dict, info: dict, keep: int = 2) -> Path:
+    """Write `folder/checkpoint-00001234`; keep it and the `keep` - 1 before it, and drop all others.
+
+    Later steps belong to a run that was started anew, and go as well.
+
+    Parameters
+    ----------
+    tensors : dict of str to Tensor
+        Written to `state.safetensors`.
+    info : dict
+        Written to `state.json`; what JSON can hold.
+    """
+    path = Path(folder) / f"{PREFIX}{step:08d}"
+
+    def write(temporary: Path) -> None:
+        # A copy each: safetensors refuses tensors that share memory, as tied weights do.
+        save_file(
+            {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()},
+            temporary / "state.safetensors",
+        )
+        (temporary / "state.json").write_text(json.dumps({"step": step, **info}), encoding="utf-8")
+
+    write_folder(path, write)
+    complete = list_checkpoints(folder)
+    position = complete.index(path) + 1
+    for old in complete[: max(0, position - keep)] + complete[position:]:
+        # Without this file it is no checkpoint: a run that is killed here leaves no half of one.
+        (old / "state.json").unlink()
+        shutil.rmtree(old, ignore_errors=True)
+    for leftover in Path(folder).glob(f".{PREFIX}*"):  # of a run that was killed while writing
+        shutil.rmtree(leftover, ignore_errors=True)
+    return path
+
+
+def list_checkpoints(folder: str | os.PathLike) -> list[Path]:
+    """Return the complete checkpoints in `folder`, oldest first; an empty list if there is none."""
+    return sorted(path for path in Path(folder).glob(f"{PREFIX}*") if (path / "state.json").is_file())
+
+
+def load_checkpoint(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict]:
+    """Read the tensors and the info of one checkpoint.
+
+    Raises
+    ------
+    ValueError
+        If a file is damaged; the message names the folder to delete.
+    """
+    path = Path(path)
+    try:
+        info = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        return load_file(path / "state.safetensors"), info
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ValueError(
+            f"checkpoint {path} is damaged ({error}); delete this folder to resume from the one before it, "
+            "or pass resume=False to start anew"
+        ) from error
