@@ -1,0 +1,225 @@
+"""Pictures that come as arrays: the bundled sprites, the course's sprites, handwritten digits."""
+
+import pickle
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.functional import interpolate
+
+from helpers.sprites import CLASS_NAMES
+
+from .core import ImageDataset
+
+SPRITES_PATH = Path(__file__).resolve().parents[2] / "data" / "sprites.npz"
+
+# What numpy raises for a file that is cut short, damaged, not an array file, or pickled.
+BROKEN_FILE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+    pickle.UnpicklingError,
+)
+
+TEST_EVERY = 10  # one item in ten of each class is for testing
+CHUNK = 8192  # tiles looked at together when cleaning: 6 MB
+
+
+def split_indices(labels: np.ndarray | torch.Tensor, split: str) -> np.ndarray:
+    """Positions of a split: every 10th item of each class is for testing, the others for training.
+
+    No random numbers: the split is the same everywhere, whatever has been drawn before.
+
+    Raises
+    ------
+    ValueError
+        If `split` is not "train", "test" or "all".
+    """
+    if split not in ("train", "test", "all"):
+        raise ValueError(f'unknown split {split!r}; expected "train", "test" or "all"')
+    labels = np.asarray(labels)
+    test = np.zeros(len(labels), dtype=bool)
+    for number in np.unique(labels):
+        test[np.flatnonzero(labels == number)[TEST_EVERY - 1 :: TEST_EVERY]] = True
+    chosen = {"train": ~test, "test": test, "all": np.ones_like(test)}[split]
+    return np.flatnonzero(chosen)
+
+
+def resize_grey(grey: torch.Tensor, image_size: int) -> torch.Tensor:
+    """Resize grey pictures, uint8 [n, h, w], and repeat them in three channels: uint8 [n, s, s, 3]."""
+    if image_size < 1:
+        raise ValueError(f"image_size must be a positive number of pixels; got {image_size}")
+    size = (image_size, image_size)
+    small = interpolate(grey[:, None].float(), size, mode="bilinear", antialias=True)
+    return small.round().clamp(0, 255).to(torch.uint8)[:, 0, :, :, None].repeat(1, 1, 1, 3)
+
+
+def load_sprites(split: str = "train", path: str | Path | None = None, flip: bool = False) -> ImageDataset:
+    """The sprites that come with the series: 16×16 RGB on white, five classes, with captions.
+
+    Parameters
+    ----------
+    split : "train", "test" or "all"
+        A fixed 90/10 split within each class.
+    path : path, optional
+        Another file of the same layout; `SPRITES_PATH` if not given.
+    flip : bool
+        Mirror items at random. Off by default: sprites are lit from the top left and the
+        side-facing heroes all look right, and a model that sees mirrored ones learns to draw
+        both ways. Switch it on where more variety is worth that.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file is missing.
+    ValueError
+        If the file is damaged, an array is missing or has the wrong shape or type, or `split` is unknown.
+    """
+    path = SPRITES_PATH if path is None else Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"the sprites are missing: no file {path}. Make it with `make data`.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in ("images", "labels", "captions", "class_names")}
+    except (*BROKEN_FILE, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"cannot read {path}: {error}. Expected an .npz file with the arrays images, labels, "
+            "captions and class_names, none of them pickled. Make it again with `make data`."
+        ) from error
+    _check_sprites(path, arrays)
+    try:
+        captions, class_names = arrays["captions"].tolist(), arrays["class_names"].tolist()
+        dataset = ImageDataset(arrays["images"], arrays["labels"], class_names, captions, flip)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}. Make it again with `make data`.") from error
+    return dataset if split == "all" else dataset.subset(split_indices(dataset.labels, split))
+
+
+def _check_sprites(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    count = len(arrays["images"]) if arrays["images"].ndim else 0
+    expected = {
+        "images": (np.uint8, (count, 16, 16, 3)),
+        "labels": (np.int64, (count,)),
+        "captions": (np.str_, (count,)),
+        "class_names": (np.str_, (arrays["class_names"].size,)),
+    }
+    for name, (kind, shape) in expected.items():
+        array = arrays[name]
+        if not np.issubdtype(array.dtype, kind) or array.shape != shape:
+            raise ValueError(
+                f"{path}: {name} must be {kind.__name__.rstrip('_')} of shape {shape}; "
+                f"got {array.dtype} of shape {array.shape}. Make the file again with `make data`."
+            )
+
+
+def load_digits(split: str = "train", image_size: int = 16, flip: bool = False) -> ImageDataset:
+    """Scikit-learn's 1,797 real handwritten digits, white on black, three channels; no download.
+
+    Parameters
+    ----------
+    split : "train", "test" or "all"
+        A fixed 90/10 split within each class.
+    image_size : int
+        They were scanned at 8×8 and are enlarged smoothly.
+    flip : bool
+        Mirror items at random; a mirrored 2 is no digit, so off by default.
+
+    Raises
+    ------
+    ValueError
+        If `split` is unknown or `image_size` is not positive.
+    """
+    from sklearn import datasets as sklearn_datasets  # slow to import, so only when asked for
+
+    scans = sklearn_datasets.load_digits()
+    labels = torch.from_numpy(scans.target.astype(np.int64))
+    grey = torch.from_numpy(np.round(scans.images * (255 / 16)).astype(np.uint8))
+    dataset = ImageDataset(resize_grey(grey, image_size), labels, "0123456789", flip=flip)
+    return dataset.subset(split_indices(labels, split))
+
+
+def load_course_sprites(
+    images_path: str | Path, labels_path: str | Path, clean: bool = True, flip: bool = False
+) -> ImageDataset:
+    """The course's two `.npy` files: sprites, uint8 (n, 16, 16, 3), and one-hot labels, (n, 5).
+
+    The images are read through a memory map and copied once.
+
+    Parameters
+    ----------
+    clean : bool
+        Drop tiles whose four corners are not all white or that have fewer than 26 white pixels:
+        about a third of the course's file is not clean sprites. How many went is printed, and
+        kept in the dataset's `dropped`.
+    flip : bool
+        Mirror items at random; see `load_sprites` for why it is off.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing.
+    ValueError
+        If a file is damaged or pickled, a shape or type is wrong, the lengths differ, a label is
+        not one-hot, or nothing is left after cleaning.
+    """
+    images, labels = _map_array(images_path), _map_array(labels_path)
+    _check_course(images, labels)
+    if not clean:
+        return ImageDataset(np.array(images), labels.argmax(1), CLASS_NAMES, flip=flip)
+    starts = range(0, len(images), CHUNK)
+    keep = np.concatenate([_is_clean(images[start : start + CHUNK]) for start in starts])
+    dropped = int((~keep).sum())
+    print(
+        f"Kept {keep.sum():,} of {len(keep):,} sprites; dropped {dropped:,} "
+        "(a corner not white, or fewer than 26 white pixels)."
+    )
+    if not keep.any():
+        raise ValueError(
+            f"none of the {len(keep):,} tiles in {images_path} has white corners and 26 white pixels; "
+            "load them with clean=False if they are not on a white background"
+        )
+    return ImageDataset(images[keep], labels[keep].argmax(1), CLASS_NAMES, flip=flip, dropped=dropped)
+
+
+def _map_array(path: str | Path) -> np.ndarray:
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no file {path}. Expected one of the course's two .npy files; load_sprites() needs no file."
+        )
+    try:
+        # A plain view of the map: indexing it gives ordinary arrays.
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except BROKEN_FILE as error:
+        raise ValueError(
+            f"cannot read {path}: {error}. Expected a whole .npy file of plain numbers."
+        ) from error
+
+
+def _check_course(images: np.ndarray, labels: np.ndarray) -> None:
+    found = f"got sprites {images.dtype} {images.shape} and labels {labels.dtype} {labels.shape}"
+    if images.dtype != np.uint8 or images.shape[1:] != (16, 16, 3):
+        raise ValueError(f"the sprites must be uint8 (n, 16, 16, 3); {found}")
+    if labels.dtype.kind not in "buif" or labels.shape[1:] != (len(CLASS_NAMES),):
+        raise ValueError(f"the labels must be numbers, one-hot, (n, {len(CLASS_NAMES)}); {found}")
+    if len(images) != len(labels) or len(images) == 0:
+        raise ValueError(f"sprites and labels must have the same number of rows, at least one; {found}")
+    one_hot = ((labels == 0) | (labels == 1)).all(1) & (labels.sum(1) == 1)
+    if not one_hot.all():
+        row = int(np.argmin(one_hot))
+        raise ValueError(
+            "the labels must be one-hot, a single 1 among zeros in each row; "
+            f"row {row} is {labels[row].tolist()}"
+        )
+
+
+def _is_clean(tiles: np.ndarray) -> np.ndarray:
+    """Which tiles [n, 16, 16, 3] have white corners and at least 26 white pixels: bool [n]."""
+    white = (tiles == 255).all(-1)
+    return white[:, [0, 0, -1, -1], [0, -1, 0, -1]].all(1) & (white.sum((1, 2)) >= 26)

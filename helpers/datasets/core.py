@@ -1,0 +1,180 @@
+"""The dataset that every loader returns, and how to draw batches from it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch.nn.functional import one_hot
+from torch.utils.data import DataLoader, Dataset, WeightedRandomSampler
+
+
+class ImageDataset(Dataset):
+    """Labelled pictures, held in memory as one tensor.
+
+    An item is `(image, label)`: float32 [c, h, w] in [-1, 1], and one-hot float32 [num_classes].
+
+    Parameters
+    ----------
+    images : uint8 array or tensor [n, h, w, c], c = 1 or 3
+    labels : int64 array or tensor [n], values in 0 … len(class_names) - 1
+    class_names : sequence of str
+    captions : sequence of n str, optional
+    flip : bool
+        Mirror an item left to right with probability 1/2 each time it is read. The coin is
+        torch's global random generator, as in torchvision: `torch.manual_seed` fixes it, and a
+        training that saves and restores that generator's state gets the same flips after a resume.
+    dropped : int
+        How many inputs the loader left out (cleaning, corrupt files).
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not have these shapes, types and ranges, or there are no images.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray | torch.Tensor,
+        labels: np.ndarray | torch.Tensor,
+        class_names: Sequence[str],
+        captions: Sequence[str] | None = None,
+        flip: bool = False,
+        dropped: int = 0,
+    ):
+        self.images = torch.as_tensor(images)
+        self.labels = torch.as_tensor(labels)
+        self.class_names = tuple(class_names)
+        self.captions = None if captions is None else list(captions)
+        self.flip = flip
+        self.dropped = dropped
+        self._check()
+
+    def _check(self) -> None:
+        images, labels = self.images, self.labels
+        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
+            raise ValueError(
+                "images must be uint8 of shape (n, h, w, c) with c = 1 or 3; "
+                f"got {images.dtype} of shape {tuple(images.shape)}"
+            )
+        if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
+            raise ValueError(
+                f"labels must be int64 of shape ({len(images)},), one per image; "
+                f"got {labels.dtype} of shape {tuple(labels.shape)}"
+            )
+        if len(images) == 0:
+            raise ValueError("there are no images in this dataset")
+        if labels.min() < 0 or labels.max() >= len(self.class_names):
+            raise ValueError(
+                f"labels must lie in 0 … {len(self.class_names) - 1} (one number per class name); "
+                f"got {int(labels.min())} … {int(labels.max())}"
+            )
+        if self.captions is not None and len(self.captions) != len(images):
+            raise ValueError(f"got {len(self.captions)} captions for {len(images)} images")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: list[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Read several items at once; a DataLoader calls this, and is several times as fast for it."""
+        indices = [int(index) for index in indices]  # a Subset may hand over 0-d tensors
+        # In NumPy: on so little data, waking torch's threads would take longer than the work.
+        images = self.images.numpy()[indices].transpose(0, 3, 1, 2).astype(np.float32, order="C")
+        images /= 127.5
+        images -= 1
+        if self.flip:
+            mirrored = (torch.rand(len(images)) < 0.5).numpy()
+            images[mirrored] = images[mirrored, ..., ::-1]
+        labels = one_hot(self.labels[indices], len(self.class_names)).float()
+        return list(zip(torch.from_numpy(images), labels, strict=True))
+
+    def __repr__(self) -> str:
+        counts = torch.bincount(self.labels, minlength=len(self.class_names)).tolist()
+        classes = ", ".join(f"{name} {count:,}" for name, count in zip(self.class_names, counts, strict=True))
+        height, width, channels = self.images.shape[1:]
+        return f"ImageDataset({len(self):,} images of {height}×{width}×{channels}: {classes})"
+
+    def subset(self, indices: Sequence[int] | slice | torch.Tensor) -> "ImageDataset":
+        """The items at these positions (numbers, a slice or a boolean mask), as a dataset of its own."""
+        chosen = torch.arange(len(self))[indices]
+        captions = None if self.captions is None else [self.captions[i] for i in chosen.tolist()]
+        return ImageDataset(
+            self.images[chosen], self.labels[chosen], self.class_names, captions, self.flip, self.dropped
+        )
+
+    def select(self, class_names: str | Sequence[str]) -> "ImageDataset":
+        """The items of one class or several. Labels keep their numbers and their one-hot width.
+
+        Raises
+        ------
+        ValueError
+            If a name is not one of the dataset's classes, or no image has one of these classes.
+        """
+        names = [class_names] if isinstance(class_names, str) else list(class_names)
+        unknown = [name for name in names if name not in self.class_names]
+        if unknown or not names:
+            problem = f"unknown class {unknown[0]!r}" if unknown else "no class given"
+            raise ValueError(f"{problem}; the classes are {', '.join(map(repr, self.class_names))}")
+        numbers = torch.tensor([self.class_names.index(name) for name in names])
+        return self.subset(torch.isin(self.labels, numbers))
+
+
+def balanced_sampler(
+    dataset: ImageDataset, seed: int = 0, generator: torch.Generator | None = None
+) -> WeightedRandomSampler:
+    """Draw every class equally often, however unequal their numbers are.
+
+    One pass draws `len(dataset)` indices with replacement: pictures of rare classes come several
+    times, and some of the common ones not at all.
+
+    Parameters
+    ----------
+    dataset : anything with `labels`, int64 [n]
+    seed : int
+        Used when no `generator` is given.
+    """
+    labels = torch.as_tensor(dataset.labels)
+    weights = 1.0 / torch.bincount(labels)[labels].double()
+    generator = generator or torch.Generator().manual_seed(seed)
+    return WeightedRandomSampler(weights, len(labels), replacement=True, generator=generator)
+
+
+def make_dataloader(
+    dataset: ImageDataset, batch_size: int, shuffle: bool = True, seed: int = 0, balanced: bool = False
+) -> DataLoader:
+    """Batches of `(images [b, c, h, w] in [-1, 1], labels [b, num_classes])`.
+
+    For training (`shuffle` or `balanced`) an incomplete last batch is dropped, so that every step
+    sees the same number of images; otherwise all items come, in order. The pictures are already
+    in memory, so worker processes would only cost time.
+
+    Parameters
+    ----------
+    shuffle : bool
+        A new order in each pass.
+    seed : int
+        Same seed, same batches. The generator is the loader's `generator` attribute.
+    balanced : bool
+        Draw with `balanced_sampler` instead; `shuffle` then makes no difference.
+
+    Raises
+    ------
+    ValueError
+        If `batch_size` is not in 1 … len(dataset).
+    """
+    if not 1 <= batch_size <= len(dataset):
+        raise ValueError(
+            f"batch_size must be from 1 to {len(dataset):,}, the size of this dataset; got {batch_size:,}"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    sampler = balanced_sampler(dataset, generator=generator) if balanced else None
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        shuffle=shuffle and sampler is None,
+        sampler=sampler,
+        generator=generator,
+        drop_last=shuffle or balanced,
+    )

@@ -1,0 +1,187 @@
+"""Pictures from the network, with a quick and clear answer where there is none."""
+
+import os
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+from ssl import SSLCertVerificationError
+
+import numpy as np
+
+from .arrays import resize_grey
+from .core import ImageDataset
+from .pictures import CORRUPT, as_rgb, square_crop
+
+LOCAL = "load_sprites(), load_digits() and load_image_folder(path, image_size) need no network"
+
+
+def probe(url: str, timeout: float = 3.0) -> Callable[[], bool]:
+    """Start asking whether a server answers; calling the result waits for the answer.
+
+    The question is asked in a thread, because looking up a name can hang past any timeout; and
+    it goes through a proxy where one is configured, as the download itself would.
+    """
+    deadline = time.monotonic() + timeout
+    answers = []
+
+    def ask():
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout):
+                answers.append(True)
+        except urllib.error.HTTPError as error:
+            answers.append(error.code < 500)
+        except urllib.error.URLError as error:
+            # Some Pythons come without certificates; the libraries bring their own.
+            answers.append(isinstance(error.reason, SSLCertVerificationError))
+        except (OSError, ValueError, HTTPException):
+            answers.append(False)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+
+    def answer() -> bool:
+        thread.join(max(0.0, deadline - time.monotonic()))
+        return any(answers)
+
+    return answer
+
+
+def load_hub_dataset(
+    repo_id: str | Path, image_size: int, split: str = "train", config: str | None = None, flip: bool = False
+) -> ImageDataset:
+    """A dataset of images from the Hugging Face Hub, e.g. "huggan/smithsonian_butterflies_subset".
+
+    The first column of images is used, and the first column of class labels; without one, all
+    are one class, "images". What has been downloaded once works without a network too.
+
+    Parameters
+    ----------
+    repo_id : str or path
+        "user/name" on the Hub, or a local folder: saved with `save_to_disk`, or of files that
+        the `datasets` library reads (pictures, parquet, …).
+    image_size : int
+        Pictures are scaled and cropped to image_size × image_size and held in memory.
+    split : str
+        For instance "train", or "train[:1000]" for the first thousand.
+    config : str, optional
+        For datasets that come in several configurations.
+    flip : bool
+        Mirror items at random.
+
+    Raises
+    ------
+    ConnectionError
+        Within 5 seconds, if the Hub does not answer (or `HF_HUB_OFFLINE` is set) and the dataset
+        has not been downloaded before.
+    FileNotFoundError
+        If there is no such dataset or local folder.
+    ValueError
+        If it has no images, an image cannot be read, or the split or configuration is unknown.
+    """
+    crop = square_crop(image_size)
+    table = _open_table(str(repo_id), split, config)
+    kinds = {name: type(column).__name__ for name, column in table.features.items()}
+    image_column = next((name for name, kind in kinds.items() if kind == "Image"), None)
+    label_column = next((name for name, kind in kinds.items() if kind == "ClassLabel"), None)
+    if image_column is None:
+        raise ValueError(f"{repo_id} has no column of images; its columns are {', '.join(kinds)}")
+    images = np.empty((len(table), image_size, image_size, 3), dtype=np.uint8)
+    pictures = table.select_columns([image_column])
+    for row in range(len(table)):
+        try:
+            images[row] = np.asarray(crop(as_rgb(pictures[row][image_column])))
+        except (*CORRUPT, AttributeError) as error:
+            raise ValueError(f"cannot read the image in row {row} of {repo_id}: {error}") from error
+    if label_column is None:
+        return ImageDataset(images, np.zeros(len(table), dtype=np.int64), ["images"], flip=flip)
+    labels = np.array(list(table[label_column]), dtype=np.int64)
+    return ImageDataset(images, labels, table.features[label_column].names, flip=flip)
+
+
+def _open_table(repo_id: str, split: str, config: str | None):
+    """The `datasets.Dataset` of a local folder or of the Hub."""
+    is_local = Path(repo_id).is_dir()
+    if not is_local and (repo_id.count("/") > 1 or repo_id[:1] in "./~\\"):
+        raise FileNotFoundError(
+            f'no folder {repo_id}. Expected a local folder or a name on the Hub, "user/name".'
+        )
+    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    forbidden = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    online = None if is_local or forbidden else probe(endpoint)
+    import datasets  # slow to import, so only when asked for, and while the Hub is being asked
+
+    if is_local and any(Path(repo_id, name).is_file() for name in ("state.json", "dataset_dict.json")):
+        saved = datasets.load_from_disk(repo_id)
+        if isinstance(saved, datasets.Dataset):
+            return saved
+        if split not in saved:
+            raise ValueError(f"unknown split {split!r}; {repo_id} has {', '.join(saved)}")
+        return saved[split]
+    before = datasets.config.HF_HUB_OFFLINE
+    # Told that it is offline, the library turns to its cache at once instead of trying for minutes.
+    datasets.config.HF_HUB_OFFLINE = before or online is None or not online()
+    try:
+        return datasets.load_dataset(repo_id, config, split=split)
+    except ConnectionError as error:
+        why = "HF_HUB_OFFLINE is set" if forbidden else f"{endpoint} does not answer"
+        raise ConnectionError(
+            f"offline: {why}, and {repo_id} has not been downloaded before. "
+            f"Try again with a network; {LOCAL}."
+        ) from error
+    finally:
+        datasets.config.HF_HUB_OFFLINE = before
+
+
+def load_fashion_mnist(
+    root: str | Path, train: bool = True, image_size: int = 16, flip: bool = False
+) -> ImageDataset:
+    """Fashion-MNIST from torchvision: 60,000 (or 10,000) grey pictures of clothes, in three channels.
+
+    Downloaded (30 MB) into `root`/FashionMNIST if it is not there yet.
+
+    Parameters
+    ----------
+    root : path
+        The folder that holds, or will hold, the folder FashionMNIST.
+    train : bool
+        The training set of 60,000, or the test set of 10,000.
+    image_size : int
+        The originals are 28×28.
+    flip : bool
+        Mirror items at random.
+
+    Raises
+    ------
+    ConnectionError
+        Within 5 seconds, if it must be downloaded and the server does not answer.
+    ValueError
+        If the files in `root` are damaged, or `image_size` is not positive.
+    """
+    from torchvision.datasets import FashionMNIST  # slow to import, so only when asked for
+
+    raw = Path(root) / "FashionMNIST" / "raw"
+    names = [Path(name).stem for name, _ in FashionMNIST.resources]
+    if not all((raw / name).is_file() for name in names):
+        if not probe(FashionMNIST.mirrors[0])():
+            raise ConnectionError(
+                f"offline: {FashionMNIST.mirrors[0]} does not answer, and Fashion-MNIST is not in {raw}. "
+                f"Try again with a network; {LOCAL}."
+            )
+        raw.mkdir(parents=True, exist_ok=True)
+        # Downloaded beside its place and moved, so that a broken download leaves no half file.
+        with tempfile.TemporaryDirectory(dir=raw) as scratch:
+            FashionMNIST(scratch, download=True)
+            for name in names:
+                os.replace(Path(scratch, "FashionMNIST", "raw", name), raw / name)
+    try:
+        pictures = FashionMNIST(root, train=train)
+    except (OSError, ValueError, TypeError, LookupError, RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"cannot read Fashion-MNIST in {raw}: {error!r}. Delete that folder and load again."
+        ) from error
+    return ImageDataset(resize_grey(pictures.data, image_size), pictures.targets, pictures.classes, flip=flip)

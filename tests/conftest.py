@@ -1,0 +1,47 @@
+"""Small things that several tests train on: a UNet of a few thousand weights, and pictures of two kinds."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDPMScheduler, UNet2DModel
+
+from helpers.datasets import ImageDataset
+
+
+def make_unet(seed: int = 0, size: int = 16, **changes) -> UNet2DModel:
+    """Build a UNet of two blocks; the same seed gives the same weights."""
+    settings = {
+        "sample_size": size,
+        "block_out_channels": (8, 16),
+        "down_block_types": ("DownBlock2D", "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", "UpBlock2D"),
+        "layers_per_block": 1,
+        "norm_num_groups": 4,
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return UNet2DModel(**settings | changes)
+
+
+def make_dataset(count: int = 12, size: int = 16, channels: int = 3, rare: int = 2, flip: bool = False):
+    """Make bright pictures, and every `rare`-th one dark; item i is told from the others by its pixels."""
+    labels = (np.arange(count) % rare == rare - 1).astype(np.int64)
+    noise = np.random.default_rng(0).integers(0, 60, (count, size, size, channels))
+    images = (noise + 180 * (1 - labels)[:, None, None, None]).astype(np.uint8)
+    return ImageDataset(images, labels, ("bright", "dark"), flip=flip)
+
+
+def make_scheduler(prediction_type: str = "epsilon") -> DDPMScheduler:
+    """Build a scheduler of few timesteps."""
+    return DDPMScheduler(
+        num_train_timesteps=50, beta_schedule="squaredcos_cap_v2", prediction_type=prediction_type
+    )
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Compute on one thread: for work this small a second one gets in the way where cores are shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
