@@ -1,0 +1,208 @@
+"""What `plotting` draws with: the look, figures that stay sharp in a notebook, grids of crisp pixels."""
+
+import base64
+import io
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
+from matplotlib.ticker import LogLocator, NullFormatter
+from PIL import Image
+
+# Okabe and Ito's palette: told apart with any colour vision. Its yellow is too faint for lines.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+INK, FACE = "#222222", "#f4f4f6"  # opaque and a shade off white: fine on light and dark, tiles' edges show
+FACE_RGB = np.uint8([0xF4, 0xF4, 0xF6])
+WIDTH, RATIO = 864, 2  # the column in screen pixels (9 inches at 96); drawn at 2 pixels each, for sharp text
+PAD, GAP, LINE, FONT = 12, 6, 15, 9  # screen pixels around the grid, between tiles, per line of text; points
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "text.color": INK,
+    "lines.linewidth": 2,
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#888888",
+    "axes.facecolor": "white",
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 10,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "grid.color": "#e3e3e6",
+    "grid.linewidth": 0.8,
+} | {
+    f"{axis}tick.{key}": value
+    for axis in "xy"
+    for key, value in {"labelsize": FONT, "labelcolor": INK, "color": "#888888"}.items()
+}
+
+
+class NotebookFigure(Figure):
+    """A figure that a notebook shows at exactly its own pixels, whichever backend is active.
+
+    Jupyter's own display crops figures at fractions of a pixel, which blurs a grid of sprites.
+    """
+
+    def __init__(self, width: int, height: int, alt: str, colours: int | None = None, **options):
+        super().__init__(figsize=(width / 96, height / 96), dpi=96 * RATIO, facecolor=FACE, **options)
+        self.alt, self.colours = alt, colours
+
+    def to_pixels(self) -> np.ndarray:
+        """Draw the figure: uint8 [height, width, 3], `RATIO` times as many pixels as on the screen."""
+        canvas = FigureCanvasAgg(self)
+        canvas.draw()
+        return np.array(canvas.buffer_rgba())[..., :3]
+
+    def to_png(self) -> bytes:
+        """Return the figure as a PNG file."""
+        return encode_png(self.to_pixels(), self.colours)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        data = {"text/plain": f"<Figure: {self.alt}>", "image/png": base64.b64encode(self.to_png()).decode()}
+        return data, {"image/png": {"width": round(self.get_figwidth() * 96), "alt": self.alt}}
+
+
+def encode_png(pixels: np.ndarray, colours: int | None = None) -> bytes:
+    """Write uint8 [height, width, 3] as a PNG file; with the best so many colours it is a smaller one."""
+    picture, file = Image.fromarray(pixels), io.BytesIO()
+    if colours:
+        picture = picture.quantize(colours, dither=Image.Dither.NONE)
+    picture.save(file, "png")
+    return file.getvalue()
+
+
+def to_images(images) -> np.ndarray:
+    """Turn any pictures of this project into pictures for people.
+
+    Parameters
+    ----------
+    images : tensor, array, PIL image, or list of them
+        Float [n, c, h, w] or [c, h, w], in [-1, 1] (what lies outside is clipped); uint8 [n, h, w, c],
+        [h, w, c] or grey [n, h, w], [h, w]; or PIL images of one size. c is 1 or 3.
+
+    Returns
+    -------
+    uint8 array [n, h, w, 3]
+
+    Raises
+    ------
+    ValueError
+        If the shape, the type or the values are something else.
+    """
+    if isinstance(images, Image.Image):
+        images = [images]
+    if isinstance(images, (list, tuple)) and images:
+        parts = [_pil_to_array(x)[None] if isinstance(x, Image.Image) else to_images(x) for x in images]
+        if len(shapes := {part.shape[1:] for part in parts}) > 1:
+            raise ValueError(f"the images have different shapes: {', '.join(map(str, sorted(shapes)))}")
+        return np.concatenate(parts)
+    array = images.detach().cpu() if isinstance(images, torch.Tensor) else np.asarray(images)
+    array = (array.float() if torch.is_tensor(array) and array.is_floating_point() else array).__array__()
+    found = f"got {array.dtype} of shape {tuple(array.shape)}"
+    if array.dtype.kind == "f" and array.ndim in (3, 4) and array.shape[-3] in (1, 3):
+        if not np.isfinite(array).all():
+            raise ValueError(f"the images hold NaN or infinite values; {found}")
+        array = np.moveaxis(((array.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8), -3, -1)
+    elif array.dtype == np.uint8 and array.ndim in (2, 3) and array.shape[-1] not in (1, 3):
+        array = array[..., None]
+    if array.dtype != np.uint8 or array.ndim not in (3, 4) or array.shape[-1] not in (1, 3) or not array.size:
+        raise ValueError(
+            "expected images as float [n, c, h, w] in [-1, 1], uint8 [n, h, w, c] or a list of PIL images, "
+            f"with c = 1 or 3; {found}"
+        )
+    array = array if array.ndim == 4 else array.reshape(-1, *array.shape[-3:])
+    return np.repeat(array, 3, axis=-1) if array.shape[-1] == 1 else array
+
+
+def _pil_to_array(picture: Image.Image) -> np.ndarray:
+    """Lay a picture on white, since a sprite's background is often transparent."""
+    white = Image.new("RGBA", picture.size, "white")
+    return np.array(Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB"))
+
+
+def to_tensor(images) -> torch.Tensor:
+    """Turn what `to_images` takes into float32 [n, c, h, w] in [-1, 1]; float tensors keep their values."""
+    pixels = to_images(images)
+    if isinstance(images, torch.Tensor) and images.is_floating_point():
+        return images.detach().cpu().float().reshape(-1, *images.shape[-3:])
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _measure(text: str) -> tuple[int, int]:
+    """Width and height that a text takes, in screen pixels."""
+    lines = text.split("\n") if text else []
+    widths = [TextPath((0, 0), line, size=FONT * 96 / 72).get_extents().width for line in lines if line]
+    return int(max(widths, default=0)) + 4, LINE * len(lines)
+
+
+def draw_grid(images, rows: int, cols: int, alt: str, titles=(), row_titles=(), scale=None) -> NotebookFigure:
+    """Draw uint8 [n, h, w, 3] as rows × cols tiles, each pixel a square block; lengths in screen pixels."""
+    height, width = images.shape[1:3]
+    titles = [*titles, *[""] * (rows * cols - len(titles))]
+    row_titles = ["\n".join(textwrap.wrap(str(text), 20)) for text in row_titles]
+    left = max((_measure(text)[0] + GAP for text in row_titles), default=0)
+    longest, room = max(height, width), (WIDTH - 2 * PAD - left + GAP) / cols - GAP
+    zoom = RATIO * (scale or min(96 if longest <= 32 else 192, room) / longest)
+    zoom = max(1, int(zoom))
+    zoom -= zoom % 2 if zoom > 1 else 0  # whole pixels on screens of either density
+    tile_w, tile_h = -(-width * zoom // RATIO), -(-height * zoom // RATIO)
+    cell = max(tile_w, *(_measure(text)[0] for text in titles))
+    heads = [max(_measure(text)[1] for text in titles[r * cols : (r + 1) * cols]) for r in range(rows)]
+    heads = heads[:1] + [head + GAP if head else 0 for head in heads[1:]]  # keep off the row above
+    size = (2 * PAD + left + cols * (cell + GAP) - GAP, 2 * PAD + sum(heads) + rows * (tile_h + GAP) - GAP)
+    canvas = np.tile(FACE_RGB, (size[1] * RATIO, size[0] * RATIO, 1))
+    with rc_context(STYLE):
+        figure = NotebookFigure(*size, alt)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        top, text = PAD, {"fontsize": FONT, "va": "center", "linespacing": 1.25}
+        for row in range(rows):
+            top += heads[row]
+            if row < len(row_titles):
+                axes.text(PAD + left - GAP, top + tile_h / 2, row_titles[row], ha="right", **text)
+            for i in range(row * cols, min((row + 1) * cols, len(images))):
+                x = PAD + left + i % cols * (cell + GAP) + (cell - tile_w) // 2
+                block = images[i].repeat(zoom, axis=0).repeat(zoom, axis=1)
+                canvas[top * RATIO :, x * RATIO :][: block.shape[0], : block.shape[1]] = block
+                axes.text(x + tile_w / 2, top - 3, titles[i], ha="center", **text | {"va": "bottom"})
+            top += tile_h + GAP
+        axes.imshow(canvas, interpolation="nearest", aspect="auto", extent=(0, size[0], size[1], 0))
+    return figure
+
+
+def draw_panels(alt: str, xlabel: str, *panels: tuple[str, str, str]) -> tuple[NotebookFigure, list]:
+    """An empty figure with two sets of axes, each given as title, label and scale of its y axis."""
+    figure = NotebookFigure(WIDTH, 300, alt, colours=128, layout="constrained")
+    figure.get_layout_engine().set(w_pad=PAD / 96, h_pad=PAD / 96)
+    axes = list(figure.subplots(1, len(panels)))
+    for ax, (title, ylabel, yscale) in zip(axes, panels, strict=True):
+        ax.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale=yscale)
+        ax.margins(x=0)
+        if yscale == "log":
+            ax.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}")
+            ax.yaxis.set_minor_formatter(NullFormatter())
+    return figure, axes
+
+
+def label_ends(axes, names: Sequence[str], values: Sequence[float], colours: Sequence[str]) -> None:
+    """Write each curve's name beside its end, in its colour, and names at least a line apart."""
+    low, high, *ends = axes.transScale.transform([(1, y) for y in (*axes.get_ylim(), *values)])[:, 1]
+    heights, gap, floor = np.nan_to_num((np.array(ends) - low) / (high - low)).clip(0, 1), 0.08, -1.0
+    for place, i in enumerate(np.argsort(heights)):
+        floor = min(max(heights[i], floor + gap), 1 - gap * (len(names) - 1 - place))
+        offset = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": FONT}
+        axes.annotate(names[i], (1, floor), xycoords="axes fraction", color=colours[i], **offset)
+
+
+def pick_colours(names: Sequence[str]) -> tuple[str, ...]:
+    """One colour per name, or a ValueError if there are more names than colours."""
+    if not 1 <= len(names) <= len(PALETTE):
+        raise ValueError(f"expected 1 to {len(PALETTE)} curves to compare; got {len(names)}")
+    return PALETTE[: len(names)]

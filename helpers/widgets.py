@@ -1,0 +1,150 @@
+"""Explorers to play with in a notebook, which leave a still picture where widgets are not shown."""
+
+import html
+from collections.abc import Mapping
+
+import ipywidgets
+import numpy as np
+import torch
+from diffusers import DDPMScheduler
+from IPython.display import display
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
+
+from .figures import PAD, PALETTE, RATIO, STYLE, WIDTH, NotebookFigure, encode_png, to_images, to_tensor
+from .plotting import plot_forward_process
+
+SCHEDULES = {"linear": "linear", "scaled linear": "scaled_linear", "cosine": "squaredcos_cap_v2"}
+SIDE, TOP, HEIGHT = 160, PAD + 22, 240  # screen pixels: a picture's side and upper edge, the panel's height
+DECIBELS = 40  # the curve is drawn from -40 to 40 dB
+
+
+def signal_to_noise_db(alphas_cumprod) -> np.ndarray:
+    """Signal-to-noise ratio ᾱ / (1 - ᾱ) in decibels (10 log₁₀ of it), finite also for ᾱ = 0."""
+    alphas = np.asarray(alphas_cumprod, dtype=np.float64).clip(1e-12, 1 - 1e-12)
+    return 10 * np.log10(alphas / (1 - alphas))
+
+
+def draw_background(noise_schedulers: Mapping, schedule: str) -> tuple[np.ndarray, np.ndarray]:
+    """Draw what stays while the timestep changes: titles, and the curves of the signal-to-noise ratio.
+
+    Parameters
+    ----------
+    noise_schedulers : dict of schedulers by name
+    schedule : str
+        The one whose curve is strong.
+
+    Returns
+    -------
+    uint8 array [height, width, 3], float array [num_train_timesteps, 2]
+        The picture, and where on it (x, y) the chosen curve is at each timestep.
+    """
+    left = PAD + 2 * (SIDE + PAD) + 50
+    box = (left / WIDTH, 50 / HEIGHT, (WIDTH - 2 * PAD - left) / WIDTH, 1 - (50 + TOP) / HEIGHT)
+    with rc_context(STYLE):
+        figure = NotebookFigure(WIDTH, HEIGHT, "")
+        axes = figure.add_axes(box, xmargin=0, ylim=(-DECIBELS, DECIBELS), xlabel="timestep t")
+        axes.set_title(f"Signal-to-noise ratio in dB, {schedule} schedule")
+        for i, title in enumerate(("$x_0$", "$x_t$")):
+            figure.text((PAD + i * (SIDE + PAD)) / WIDTH, 1 - (TOP - 7) / HEIGHT, title)
+        for (name, scheduler), colour in zip(noise_schedulers.items(), PALETTE, strict=False):
+            curve = signal_to_noise_db(scheduler.alphas_cumprod)
+            axes.plot(curve, color=colour, alpha=1 if name == schedule else 0.3)
+        pixels = figure.to_pixels()
+    chosen = signal_to_noise_db(noise_schedulers[schedule].alphas_cumprod).clip(-DECIBELS, DECIBELS)
+    places = axes.transData.transform(np.column_stack([np.arange(len(chosen)), chosen]))
+    return pixels, np.column_stack([places[:, 0], len(pixels) - places[:, 1]])
+
+
+def draw_noise_level(background: np.ndarray, place: np.ndarray, clean, noisy) -> np.ndarray:
+    """Lay a clean and a noisy image [c, h, w] and a dot at `place` (x, y) on a copy of the background.
+
+    Returns uint8 [height, width, 3].
+    """
+    images = to_images([clean, noisy])
+    images = images[:, :: -(-images.shape[1] // (SIDE * RATIO)), :: -(-images.shape[2] // (SIDE * RATIO))]
+    zoom = max(1, SIDE // max(images.shape[1:3]) * RATIO)
+    canvas = background.copy()
+    for i, block in enumerate(images.repeat(zoom, axis=1).repeat(zoom, axis=2)):
+        x, y = (PAD + i * (SIDE + PAD)) * RATIO, TOP * RATIO
+        canvas[y : y + block.shape[0], x : x + block.shape[1]] = block
+    picture, radius = Image.fromarray(canvas), 6 * RATIO
+    ImageDraw.Draw(picture).ellipse([*(place - radius), *(place + radius)], "black", "white", RATIO)
+    return np.asarray(picture)
+
+
+class NoiseExplorer(ipywidgets.VBox):
+    """A slider over the timestep, a choice of schedule and of image, and what the noise leaves of it."""
+
+    def __init__(self, images, num_train_timesteps: int = 500, seed: int = 0):
+        self.clean = to_tensor(images)
+        self.noise = torch.randn(self.clean.shape, generator=torch.Generator().manual_seed(seed))
+        self.noise_schedulers = {
+            name: DDPMScheduler(num_train_timesteps, beta_schedule=beta) for name, beta in SCHEDULES.items()
+        }
+        self.backgrounds = {}
+        last = num_train_timesteps - 1
+        self.timestep = ipywidgets.IntSlider(last // 4, 0, last, description="timestep t")
+        self.schedule = ipywidgets.Dropdown(options=list(SCHEDULES), value="cosine", description="schedule")
+        numbers = [(f"number {i + 1}", i) for i in range(len(self.clean))]
+        self.image = ipywidgets.Dropdown(options=numbers, description="image")
+        self.message = ipywidgets.HTML()
+        # The picture is drawn for dense screens, and shown at its size on any.
+        self.picture = ipywidgets.Image(format="png", width=WIDTH, layout={"max_width": "100%"})
+        controls = [self.timestep, self.schedule, self.image]
+        row = ipywidgets.Box(controls, layout={"flex_flow": "row wrap"})
+        super().__init__([row, self.picture, self.message])
+        for control in controls:
+            control.observe(self.update, "value")
+        self.update()
+
+    def update(self, change=None) -> None:
+        """Draw the chosen state. An error is shown in the panel, which goes on working."""
+        try:
+            self.picture.value, self.message.value = self._draw()
+        except Exception as error:
+            self.message.value = f"<b>{type(error).__name__}</b>: {html.escape(str(error))}"
+
+    def _draw(self) -> tuple[bytes, str]:
+        name, t, i = self.schedule.value, self.timestep.value, self.image.value
+        if name not in self.backgrounds:
+            self.backgrounds[name] = draw_background(self.noise_schedulers, name)
+        pixels, places = self.backgrounds[name]
+        scheduler = self.noise_schedulers[name]
+        noisy = scheduler.add_noise(self.clean[i, None], self.noise[i, None], torch.tensor([t]))[0]
+        alpha = float(scheduler.alphas_cumprod[t])
+        mixture = f"x<sub>t</sub> = {alpha**0.5:.2f} x<sub>0</sub> + {(1 - alpha) ** 0.5:.2f} ε"
+        text = f"t = {t}: {mixture}, <b>SNR {signal_to_noise_db(alpha):.1f} dB</b>"
+        return encode_png(draw_noise_level(pixels, places[t], self.clean[i], noisy)), text
+
+    def static_picture(self) -> Figure:
+        """The same as a filmstrip: the first image under each schedule."""
+        return plot_forward_process(self.clean[0], self.noise_schedulers, noise=self.noise[0])
+
+    def _ipython_display_(self) -> None:
+        # Two outputs: a front end that claims widgets but has no kernel would hide a picture in the same one.
+        data = self._repr_mimebundle_() | {"text/plain": "Run this cell in Jupyter to move the slider."}
+        display(data, raw=True)
+        display(self.static_picture())
+
+
+def noise_explorer(images, num_train_timesteps: int = 500) -> NoiseExplorer:
+    """Explore how noise destroys an image: timestep, schedule and image to choose, with the SNR in dB.
+
+    Beneath it stands a filmstrip, a picture that also shows where widgets do not (GitHub, HTML, print).
+
+    Parameters
+    ----------
+    images
+        What `plotting.to_images` takes.
+    num_train_timesteps : int
+
+    Raises
+    ------
+    ValueError
+        If the images are none, or there are fewer than 2 timesteps.
+    """
+    if num_train_timesteps < 2:
+        raise ValueError(f"num_train_timesteps must be at least 2; got {num_train_timesteps}")
+    return NoiseExplorer(images, num_train_timesteps)
