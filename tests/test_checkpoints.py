@@ -1,0 +1,247 @@
+"""State on disk: whole or not at all, nothing pickled, the newest few kept, damage named."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import make_dataset, make_scheduler, make_unet
+
+from helpers.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint, write_folder
+from helpers.training import TrainingDivergedError, train
+
+
+def fill(text: str):
+    """Return a `write` for `write_folder` that makes one file."""
+    return lambda folder: (folder / "file.txt").write_text(text)
+
+
+def contents(folder: Path) -> dict:
+    """Every file below a folder, hidden ones too."""
+    return {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
+
+
+def file_names(folder: Path) -> list[str]:
+    """The names of all files below a folder."""
+    return [p.name for p in folder.rglob("*") if p.is_file()]
+
+
+def steps(folder: Path) -> list[int]:
+    """The steps of the checkpoints in a folder."""
+    return [int(path.name.split("-")[1]) for path in list_checkpoints(folder)]
+
+
+def test_write_folder_creates_and_replaces(tmp_path):
+    write_folder(tmp_path / "new" / "model", fill("one"))
+    write_folder(tmp_path / "new" / "model", fill("two"))
+    assert contents(tmp_path / "new") == {"model/file.txt": "two"}
+    assert (tmp_path / "new" / "model").stat().st_mode & 0o777 == 0o755
+
+
+def test_write_folder_leaves_the_old_folder_when_writing_fails(tmp_path):
+    write_folder(tmp_path / "model", fill("old"))
+
+    def write(folder):
+        (folder / "file.txt").write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_folder(tmp_path / "model", write)
+    assert contents(tmp_path) == {"model/file.txt": "old"}
+
+
+def test_checkpoint_gives_back_tensors_and_numbers_exactly(tmp_path):
+    tied = torch.randn(3, 4)
+    tensors = {"a": tied, "b": tied, "c": torch.tensor(7.0), "d": tied.T}
+    path = save_checkpoint(tmp_path, 12, tensors, {"loss": 0.1 + 0.2, "name": "é"})
+    loaded, info = load_checkpoint(path)
+    assert info == {"step": 12, "loss": 0.1 + 0.2, "name": "é"}
+    assert loaded.keys() == tensors.keys() and all(torch.equal(loaded[k], tensors[k]) for k in tensors)
+    # Only formats that cannot run code when they are read.
+    assert sorted(file_names(tmp_path)) == ["state.json", "state.safetensors"]
+
+
+def test_only_the_newest_are_kept_in_the_order_of_their_steps(tmp_path):
+    for step in (8, 9, 10, 11):
+        save_checkpoint(tmp_path, step, {"x": torch.zeros(1)}, {}, keep=3)
+    assert steps(tmp_path) == [9, 10, 11]
+
+
+def test_a_run_started_anew_drops_the_later_checkpoints_of_the_old_run(tmp_path):
+    for step in (80, 90):
+        save_checkpoint(tmp_path, step, {"x": torch.zeros(1)}, {})
+    save_checkpoint(tmp_path, 2, {"x": torch.ones(1)}, {})
+    # Were 90 still there, the next resume would take it.
+    assert steps(tmp_path) == [2]
+
+
+def test_leftovers_of_a_killed_run_are_no_checkpoints_and_go_away(tmp_path):
+    save_checkpoint(tmp_path, 1, {"x": torch.zeros(1)}, {})
+    leftover, half_deleted = tmp_path / ".checkpoint-00000002-abc", tmp_path / "checkpoint-00000000"
+    for folder in (leftover, half_deleted):
+        folder.mkdir()
+        (folder / "state.safetensors").write_bytes(b"half")
+    (leftover / "state.json").write_text('{"step": 2}')
+    assert steps(tmp_path) == [1]
+    save_checkpoint(tmp_path, 2, {"x": torch.zeros(1)}, {})
+    assert steps(tmp_path) == [1, 2] and not leftover.exists()
+
+
+def test_no_folder_holds_no_checkpoints(tmp_path):
+    assert list_checkpoints(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize("file", ["state.json", "state.safetensors"])
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_damaged_checkpoint_is_named_with_what_to_do(tmp_path, file, damage):
+    path = save_checkpoint(tmp_path, 3, {"x": torch.randn(50)}, {"a": 1})
+    whole = (path / file).read_bytes()
+    (path / file).unlink() if damage == "gone" else (path / file).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"checkpoint-00000003 is damaged .* delete this folder"):
+        load_checkpoint(path)
+
+
+# --- what train writes ------------------------------------------------------------------------
+
+
+def short_run(folder, dataset=None, num_steps=10, unet=None, **settings):
+    """Train a few steps of two pictures each."""
+    unet, dataset = unet or make_unet(size=8), dataset or make_dataset(4, size=8)
+    settings = {"batch_size": 2, "warmup_steps": 1, "device": "cpu", "checkpoint_dir": folder} | settings
+    return train(unet, make_scheduler(), dataset, num_steps, **settings)
+
+
+class Clock:
+    """A dataset that takes 20 s to read an item of, on a clock of its own, and breaks at an item."""
+
+    def __init__(self, stop_at=None):
+        self.now, self.stop_at, self.pictures = 0.0, stop_at, make_dataset(4, size=8)
+
+    def __len__(self):
+        return len(self.pictures)
+
+    def __getitem__(self, index):
+        self.now += 20
+        if self.stop_at is not None and self.now >= self.stop_at:
+            raise KeyboardInterrupt
+        return self.pictures[index]
+
+
+def test_checkpoints_every_so_many_steps_and_at_the_end(tmp_path, one_thread):
+    history = short_run(tmp_path, num_steps=5, checkpoint_steps=2)
+    assert steps(tmp_path) == [4, 5]
+    assert not [name for name in file_names(tmp_path) if Path(name).suffix not in (".json", ".safetensors")]
+    info = json.loads((tmp_path / "checkpoint-00000005" / "state.json").read_text())
+    assert info["history"]["losses"] == history.losses and len(history.losses) == 5
+
+
+def test_nothing_but_the_end_is_written_when_no_interval_is_given(tmp_path, one_thread):
+    short_run(tmp_path, num_steps=3)
+    assert steps(tmp_path) == [3]
+
+
+def test_checkpoints_every_so_many_minutes(tmp_path, monkeypatch, one_thread):
+    # A step reads two items, 40 s: two minutes have passed after steps 3, 6 and 9.
+    clock = Clock(stop_at=20 + 10 * 40)
+    monkeypatch.setattr("time.monotonic", lambda: clock.now)
+    with pytest.raises(KeyboardInterrupt):
+        short_run(tmp_path, clock, num_steps=100, checkpoint_minutes=2)
+    assert steps(tmp_path) == [6, 9]
+    assert load_checkpoint(list_checkpoints(tmp_path)[-1])[1]["history"]["seconds"] == 9 * 40
+
+
+def test_seconds_and_losses_go_on_from_where_a_run_was_stopped(tmp_path, monkeypatch, one_thread):
+    stopped, clock = Clock(stop_at=20 + 7 * 40), Clock()
+    monkeypatch.setattr("time.monotonic", lambda: stopped.now)
+    with pytest.raises(KeyboardInterrupt):
+        short_run(tmp_path, stopped, checkpoint_steps=3)
+    before = load_checkpoint(list_checkpoints(tmp_path)[-1])[1]["history"]
+    monkeypatch.setattr("time.monotonic", lambda: clock.now)
+    history = short_run(tmp_path, clock, checkpoint_steps=3)
+    assert len(before["losses"]) == 6 and history.losses[:6] == before["losses"]
+    assert len(history.losses) == len(history.learning_rates) == 10
+    assert history.seconds == 10 * 40  # the step that was lost is not counted twice
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path, one_thread):
+    dataset = Clock()
+    first = short_run(tmp_path, dataset, num_steps=3)
+    read = dataset.now
+    assert short_run(tmp_path, dataset, num_steps=3) == first
+    assert dataset.now == read + 20  # one item, for the check of its shape
+
+
+def test_resuming_with_other_settings_is_refused_by_name(tmp_path, one_thread):
+    short_run(tmp_path, num_steps=2)
+    with pytest.raises(ValueError, match=r"num_steps=2 \(now 3\), seed=0 \(now 5\).*resume=False"):
+        short_run(tmp_path, num_steps=3, seed=5)
+
+
+def test_resuming_with_another_unet_is_refused_and_leaves_it_alone(tmp_path, one_thread):
+    short_run(tmp_path, num_steps=2)
+    unet = make_unet(3, size=8, block_out_channels=(8, 32))
+    with pytest.raises(ValueError, match=r"weights of another UNet.*resume=False"):
+        short_run(tmp_path, num_steps=2, unet=unet)
+    fresh = make_unet(3, size=8, block_out_channels=(8, 32)).state_dict()
+    assert all(torch.equal(v, fresh[k]) for k, v in unet.state_dict().items())
+
+
+def test_resume_false_starts_anew(tmp_path, one_thread):
+    short_run(tmp_path, num_steps=6, checkpoint_steps=2)
+    history = short_run(tmp_path, num_steps=3, resume=False)
+    assert len(history.losses) == 3 and steps(tmp_path) == [3]
+
+
+def test_damaged_newest_checkpoint_stops_the_resume_and_the_one_before_it_works(tmp_path, one_thread):
+    whole = short_run(tmp_path, num_steps=4, checkpoint_steps=2)
+    (tmp_path / "checkpoint-00000004" / "state.safetensors").write_bytes(b"half")
+    with pytest.raises(ValueError, match=r"checkpoint-00000004 is damaged"):
+        short_run(tmp_path, num_steps=4)
+    for file in (tmp_path / "checkpoint-00000004").iterdir():
+        file.unlink()
+    assert short_run(tmp_path, num_steps=4).losses == whole.losses
+
+
+class TurnsToNaN:
+    """Pictures that are NaN from the n-th item read on."""
+
+    def __init__(self, after):
+        self.reads, self.after, self.pictures = 0, after, make_dataset(4, size=8)
+
+    def __len__(self):
+        return len(self.pictures)
+
+    def __getitem__(self, index):
+        self.reads += 1
+        image, label = self.pictures[index]
+        return (image * float("nan") if self.reads > self.after else image), label
+
+
+def assert_finite(path: Path) -> None:
+    """Load a checkpoint and look at each of its numbers."""
+    tensors, info = load_checkpoint(path)
+    assert len(tensors) > 100 and all(bool(v.isfinite().all()) for v in tensors.values())
+    assert info["step"] == len(info["history"]["losses"])
+
+
+def test_nan_stops_the_run_and_the_last_good_checkpoint_survives(tmp_path, one_thread):
+    # One item for the check of shapes, then two a step: the NaN comes in step 5.
+    with pytest.raises(TrainingDivergedError) as error:
+        short_run(tmp_path, TurnsToNaN(after=1 + 5 * 2), checkpoint_steps=2, learning_rate=1e-3)
+    text = str(error.value)
+    # Step 5 of 10 after one of warm-up: 1e-3 · (1 + cos(π · 4/9)) / 2.
+    assert "loss nan" in text and "at step 5," in text and "learning rate 5.87e-04" in text
+    assert "lower learning_rate" in text and "warm-up" in text and 'mixed_precision="no"' in text
+    assert steps(tmp_path) == [2, 4]
+    assert_finite(list_checkpoints(tmp_path)[-1])
+    # The pictures are mended: the run goes on from step 4.
+    assert len(short_run(tmp_path, learning_rate=1e-3).losses) == 10
+
+
+@pytest.mark.parametrize("learning_rate", [1e20, 1e38])
+def test_an_absurd_learning_rate_never_leaves_a_broken_checkpoint(tmp_path, learning_rate, one_thread):
+    with pytest.raises(TrainingDivergedError, match=r"at step \d+, learning rate .*lower learning_rate"):
+        short_run(tmp_path, checkpoint_steps=1, learning_rate=learning_rate)
+    assert steps(tmp_path)
+    for path in list_checkpoints(tmp_path):
+        assert_finite(path)
