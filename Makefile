@@ -1,0 +1,47 @@
+# Each target is a thin line over a script or a tool. Paths are relative, so spaces above them do no harm.
+PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+VENV_PYTHON := .venv/Scripts/python.exe
+else
+VENV_PYTHON := .venv/bin/python
+endif
+# The debugger's warning at the start of each kernel is not for readers.
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab run test notebooks data weights links clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## make .venv from requirements.txt, if it is missing or out of date
+	@$(PYTHON) scripts/setup_env.py
+
+lab: setup ## open the series in JupyterLab
+	$(VENV_PYTHON) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks
+
+run: setup ## run every notebook; executed copies and pages go to build/
+	$(VENV_PYTHON) scripts/run_series.py
+
+test: setup ## lint, unit tests, and every notebook against its committed outputs
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m pytest tests
+	$(VENV_PYTHON) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 1200 \
+		--nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
+
+notebooks: setup ## run every notebook in place, so that committed outputs are fresh
+	$(VENV_PYTHON) scripts/run_series.py --in-place
+
+data: setup ## draw the bundled sprites again
+	$(VENV_PYTHON) scripts/make_sprites.py
+
+weights: setup ## train the shipped weights again
+	$(VENV_PYTHON) scripts/train.py unconditional
+
+links: setup ## stamp the repository's public address into setup cells and Colab badges
+	$(VENV_PYTHON) scripts/stamp_links.py
+
+clean: ## delete what was built; .venv, data and weights stay
+	rm -rf build .pytest_cache .ruff_cache
+	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,122 @@
+"""Train the shipped weights: the configuration of the notebook, only longer.
+
+    python scripts/train.py unconditional
+
+A run that is stopped goes on from its last checkpoint when the same command is given again.
+"""
+
+import argparse
+import json
+import platform
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import diffusers  # noqa: E402
+import torch  # noqa: E402
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel  # noqa: E402
+
+from helpers.checkpoints import write_folder  # noqa: E402
+from helpers.datasets import load_sprites  # noqa: E402
+from helpers.training import TrainingConfig, TrainingHistory, choose_precision, get_device, train  # noqa: E402
+from scripts.cards import stamp  # noqa: E402
+
+
+def build_unconditional() -> tuple[UNet2DModel, DDPMScheduler]:
+    """Build the lean UNet and the noise scheduler of notebook 01."""
+    unet = UNet2DModel(
+        sample_size=16,
+        in_channels=3,
+        out_channels=3,
+        layers_per_block=1,
+        block_out_channels=(32, 64, 128),
+        down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+        norm_num_groups=8,
+    )
+    return unet, DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2")
+
+
+def describe_device(device: torch.device) -> str:
+    """Name the device in words, with its precision, for the model card."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{torch.get_num_threads()} CPU threads ({platform.machine()}, {capability})"
+
+
+def record(config: TrainingConfig, history: TrainingHistory, device: torch.device, command: str) -> dict:
+    """Collect what the model card says about a run."""
+    tail = history.losses[-500:]
+    return {
+        "command": command,
+        "data": "data/sprites.npz, split train",
+        "config": asdict(config),
+        "precision": choose_precision(config.mixed_precision, device),
+        "device": describe_device(device),
+        "seconds": round(history.seconds),
+        "images_seen": config.num_steps * config.batch_size * config.gradient_accumulation_steps,
+        "mean_loss_of_last_500_steps": round(sum(tail) / len(tail), 5),
+        "versions": {"torch": torch.__version__, "diffusers": diffusers.__version__},
+    }
+
+
+def card_table(run: dict) -> str:
+    """Make the model card's table out of training.json."""
+    config = run["config"]
+    rows = {
+        "command": f"`{run['command']}`",
+        "data": run["data"],
+        "steps × batch": f"{config['num_steps']:,} × {config['batch_size']} ({run['images_seen']:,} images)",
+        "learning rate": f"{config['learning_rate']}, warm-up {config['warmup_steps']} steps, cosine decay",
+        "EMA decay": config["ema_decay"],
+        "seed": config["seed"],
+        "precision": "float32" if run["precision"] == "no" else run["precision"],
+        "device": run["device"],
+        "seconds": f"{run['seconds']:,}",
+        "loss (mean of the last 500 steps)": run["mean_loss_of_last_500_steps"],
+        "versions": ", ".join(f"{name} {version}" for name, version in run["versions"].items()),
+    }
+    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", choices=["unconditional"])
+    parser.add_argument("--steps", type=int, default=8_000)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path, help="another sprites.npz")
+    parser.add_argument("--output", type=Path, default=ROOT / "weights", help="folder that holds them")
+    parser.add_argument("--checkpoints", type=Path, default=ROOT / "runs", help="where to keep the state")
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    unet, noise_scheduler = build_unconditional()
+    settings = {"num_steps": args.steps, "batch_size": args.batch_size, "seed": args.seed}
+    history = train(
+        unet,
+        noise_scheduler,
+        load_sprites("train", path=args.data),
+        checkpoint_dir=args.checkpoints / args.model,
+        checkpoint_minutes=5,
+        **settings,
+    )
+    options = f"--steps {args.steps} --batch-size {args.batch_size} --seed {args.seed}"
+    command = shlex.join(["python", "scripts/train.py", args.model, *options.split()])
+    run = record(TrainingConfig(**settings), history, get_device(), command)
+
+    def write(folder: Path) -> None:
+        DDPMPipeline(unet.cpu(), noise_scheduler).save_pretrained(folder)
+        (folder / "training.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+
+    write_folder(args.output / args.model, write)
+    stamp(args.output / "README.md", args.model, card_table(run))
+    print(f"{args.output / args.model}: loss {run['mean_loss_of_last_500_steps']}, {run['seconds']} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""The shipped weights: they load anywhere, draw the same each time, and their card tells the truth."""
+
+import json
+import socket
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDPMPipeline
+
+from scripts import make_sprites, train
+
+WEIGHTS = train.ROOT / "weights"
+FOLDER = WEIGHTS / "unconditional"
+
+
+@pytest.fixture(scope="module")
+def pipeline(one_thread):
+    """The shipped pipeline, loaded while no connection can be opened."""
+
+    def refuse(*args):
+        raise OSError("this test is offline")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refuse)
+        patch.setattr(socket, "getaddrinfo", refuse)
+        loaded = DDPMPipeline.from_pretrained(FOLDER)
+    loaded.set_progress_bar_config(disable=True)
+    return loaded
+
+
+def draw(pipeline, seed: int) -> np.ndarray:
+    """Draw two pictures in few steps."""
+    generator = torch.Generator().manual_seed(seed)
+    return pipeline(2, generator, num_inference_steps=10, output_type="np").images
+
+
+def settings(configured) -> dict:
+    """The configuration, without diffusers' own notes on it."""
+    return {k: v for k, v in configured.config.items() if not k.startswith("_")}
+
+
+def as_json(config: dict) -> dict:
+    """The configuration as a file gives it back: tuples are lists there."""
+    return json.loads(json.dumps(config))
+
+
+def assert_same_weights(a, b) -> None:
+    """Compare bit for bit."""
+    ours, theirs = a.state_dict(), b.state_dict()
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
+
+
+def test_folder_is_small_and_holds_nothing_that_can_run():
+    files = [path for path in FOLDER.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 12_000_000
+    assert {path.suffix for path in files} == {".json", ".safetensors"}
+    assert {str(path.relative_to(FOLDER)) for path in files} == {
+        "model_index.json",
+        "training.json",
+        "scheduler/scheduler_config.json",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.safetensors",
+    }
+
+
+def test_pipeline_is_that_of_the_training_script(pipeline):
+    unet, noise_scheduler = train.build_unconditional()
+    assert as_json(settings(pipeline.unet)) == as_json(settings(unet))
+    assert as_json(settings(pipeline.scheduler)) == as_json(settings(noise_scheduler))
+    assert all(bool(p.isfinite().all()) and p.dtype == torch.float32 for p in pipeline.unet.parameters())
+
+
+def test_card_shows_what_the_training_recorded():
+    run = json.loads((FOLDER / "training.json").read_text(encoding="utf-8"))
+    card = (WEIGHTS / "README.md").read_text(encoding="utf-8")
+    table = card.split("<!-- unconditional -->")[1].split("<!-- /unconditional -->")[0]
+    assert table.strip() == train.card_table(run)
+    config = run["config"]
+    assert (
+        run["images_seen"]
+        == config["num_steps"] * config["batch_size"] * config["gradient_accumulation_steps"]
+    )
+    assert f"--steps {config['num_steps']}" in run["command"] and run["seconds"] > 0
+    # Far below 1, the loss of a model that has learnt nothing.
+    assert 0 < run["mean_loss_of_last_500_steps"] < 0.2
+
+
+def test_same_seed_draws_the_same_pictures(pipeline):
+    first = draw(pipeline, 1)
+    assert first.shape == (2, 16, 16, 3) and first.min() >= 0 and first.max() <= 1
+    np.testing.assert_array_equal(draw(pipeline, 1), first)
+    assert not np.array_equal(draw(pipeline, 2), first)
+
+
+def test_pictures_look_like_sprites_on_white(pipeline):
+    generator = torch.Generator().manual_seed(0)
+    images = pipeline(8, generator, num_inference_steps=50, output_type="np").images
+    corners = images[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    # The background is white as in the data, and there is something in front of it.
+    assert np.mean(corners > 0.9) > 0.8
+    assert (images.min(-1) < 0.5).mean((1, 2)).min() > 0.05
+
+
+def test_saving_and_loading_again_changes_nothing(pipeline, tmp_path):
+    pipeline.save_pretrained(tmp_path)
+    again = DDPMPipeline.from_pretrained(tmp_path)
+    again.set_progress_bar_config(disable=True)
+    assert_same_weights(again.unet, pipeline.unet)
+    assert settings(again.scheduler) == settings(pipeline.scheduler)
+    np.testing.assert_array_equal(draw(again, 3), draw(pipeline, 3))
+
+
+# --- scripts/train.py -----------------------------------------------------------------------------
+
+
+def call_script(main, *options) -> None:
+    """Call a script's `main` with these options."""
+    state = torch.get_rng_state()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["script.py", *map(str, options)])
+        main()
+    torch.set_rng_state(state)  # scripts/train.py seeds the initial weights
+
+
+def train_three_steps(folder: Path, name: str) -> None:
+    """Train with scripts/train.py into `folder/name`; the state goes to `folder/name-runs`."""
+    paths = ("--data", folder / "data" / "sprites.npz", "--output", folder / name)
+    state = ("--checkpoints", folder / f"{name}-runs")
+    call_script(train.main, "unconditional", "--steps", 3, "--batch-size", 4, "--seed", 7, *paths, *state)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, one_thread):
+    """A folder with what scripts/train.py makes in three steps out of a few sprites."""
+    folder = tmp_path_factory.mktemp("a training")
+    data, weights = folder / "data", folder / "weights"
+    weights.mkdir()
+    card = "# Weights\n\n<!-- unconditional -->\n<!-- /unconditional -->\n\nThe end.\n"
+    (weights / "README.md").write_text(card, encoding="utf-8")
+    call_script(make_sprites.main, "--per-class", 10, "--output", data)
+    train_three_steps(folder, "weights")
+    return folder
+
+
+def test_script_writes_a_pipeline_its_record_and_its_card(trained):
+    weights = trained / "weights"
+    loaded = DDPMPipeline.from_pretrained(weights / "unconditional")
+    assert as_json(settings(loaded.unet)) == as_json(settings(train.build_unconditional()[0]))
+    run = json.loads((weights / "unconditional" / "training.json").read_text(encoding="utf-8"))
+    assert run["command"] == "python scripts/train.py unconditional --steps 3 --batch-size 4 --seed 7"
+    assert run["config"]["num_steps"] == 3 and run["images_seen"] == 12
+    card = (weights / "README.md").read_text(encoding="utf-8")
+    assert f"<!-- unconditional -->\n{train.card_table(run)}\n<!-- /unconditional -->" in card
+    assert "| seed | 7 |" in card and card.endswith("\n\nThe end.\n")
+
+
+def test_script_leaves_nothing_but_its_folders(trained):
+    assert sorted(path.name for path in (trained / "weights").iterdir()) == ["README.md", "unconditional"]
+    assert [path.name for path in (trained / "weights-runs" / "unconditional").iterdir()] == [
+        "checkpoint-00000003"
+    ]
+
+
+def test_script_with_the_same_seed_makes_the_same_weights(trained):
+    train_three_steps(trained, "again")
+    file = Path("unconditional", "unet", "diffusion_pytorch_model.safetensors")
+    assert (trained / "again" / file).read_bytes() == (trained / "weights" / file).read_bytes()
