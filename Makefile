@@ -38,6 +38,7 @@ data: setup ## draw the bundled sprites again
 
 weights: setup ## train the shipped weights again
 	$(VENV_PYTHON) scripts/train.py unconditional
+	$(VENV_PYTHON) scripts/draw_samples.py unconditional
 
 links: setup ## stamp the repository's public address into setup cells and Colab badges
 	$(VENV_PYTHON) scripts/stamp_links.py

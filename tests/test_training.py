@@ -258,7 +258,7 @@ def test_two_small_batches_step_like_one_large_batch(monkeypatch):
     def plain_loss(unet, noise_scheduler, images, condition, labels):
         return (unet(images, torch.full((len(images),), 5)).sample - images).square().mean()
 
-    monkeypatch.setattr(training, "diffusion_loss", plain_loss)
+    monkeypatch.setattr("helpers.training.state.diffusion_loss", plain_loss)
     one, two = Spy(make_dataset(16, size=8)), Spy(make_dataset(16, size=8))
     unet_one, once = short_run(6, dataset=one, batch_size=8, learning_rate=1e-4)
     unet_two, twice = short_run(

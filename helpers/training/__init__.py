@@ -1,0 +1,27 @@
+"""The training loop of notebook 01, made reusable: one function for every model of the series."""
+
+from .loop import train
+from .parts import (
+    PREDICTION_TYPES,
+    StepSampler,
+    TrainingConfig,
+    TrainingDivergedError,
+    TrainingHistory,
+    choose_precision,
+    get_device,
+    progress_bar,
+)
+from .state import diffusion_loss
+
+__all__ = [
+    "PREDICTION_TYPES",
+    "StepSampler",
+    "TrainingConfig",
+    "TrainingDivergedError",
+    "TrainingHistory",
+    "choose_precision",
+    "diffusion_loss",
+    "get_device",
+    "progress_bar",
+    "train",
+]
