@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
 KEPT = ("torch", "torchvision", "torchaudio", "numpy")
 # Colab is the notebook server; these run, test and export notebooks elsewhere.
-TOOLS = ("jupyterlab", "nbclient", "nbconvert", "nbval", "pytest", "ruff")
+TOOLS = ("jupyter-server-mathjax", "jupyterlab", "nbclient", "nbconvert", "nbval", "pytest", "ruff")
 
 
 def installed(name: str) -> str | None:

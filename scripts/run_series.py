@@ -13,6 +13,7 @@ import logging
 import mimetypes
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import jupyter_server_mathjax
 import nbformat
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
@@ -34,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 # A widget's state is kept in a committed notebook up to this many characters.
 SMALL_STATE = 100_000
-# The page must not wait for the network: no script blocks it, and without MathJax formulas stay as LaTeX.
+# The page must not wait for the network: no script blocks it, and MathJax lies beside it.
 PAGE = """{% extends 'index.html.j2' %}
 {% block html_head_js %}{% endblock %}
 {% block html_head_js_mermaidjs %}{% endblock %}
@@ -43,7 +45,7 @@ PAGE = """{% extends 'index.html.j2' %}
 MathJax.Hub.Config({messageStyle: "none", tex2jax: {inlineMath: [["$", "$"], ["\\\\(", "\\\\)"]],
   displayMath: [["$$", "$$"], ["\\\\[", "\\\\]"]], processEscapes: true, processEnvironments: true}});
 </script>
-<script async src="{{ resources.mathjax_url }}"></script>
+<script async src="mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full,Safe"></script>
 {% endblock %}
 """
 INDEX = """<!DOCTYPE html>
@@ -229,7 +231,7 @@ def tidy(notebook: NotebookNode) -> str:
 
 
 def make_page(notebook: NotebookNode, name: str, folder: Path) -> str:
-    """Return a notebook as one HTML page that needs no other file."""
+    """Return a notebook as one HTML page that needs no other file but MathJax for its formulas."""
     page = nbformat.from_dict(notebook)
     page.metadata.pop("widgets", None)
     for cell in page.cells:
@@ -326,6 +328,8 @@ def run_all(paths: list[Path], output_dir: Path | None, timeout: int) -> int:
         print(f"\nFAILED {result.name}: {result.error}")
     if output_dir is not None:
         write_whole(output_dir / "index.html", make_index(results))
+        mathjax = Path(jupyter_server_mathjax.__file__).parent / "static"
+        shutil.copytree(mathjax, output_dir / "mathjax", dirs_exist_ok=True)
         print(f"\nOpen {os.path.relpath(output_dir / 'index.html')} in a browser.")
     return 1 if failed else 0
 

@@ -1,0 +1,108 @@
+"""Rules that every committed notebook keeps, and the folded solutions of its exercises."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DDPMScheduler
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
+FIRST = NOTEBOOKS[0]
+
+
+def read(path: Path) -> tuple[dict, list[dict]]:
+    """Return a notebook and its code cells, with sources as text."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+    return notebook, [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+class TestEveryNotebook:
+    def test_was_run_once_from_top_to_bottom(self, path):
+        _, code = read(path)
+        assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+
+    def test_has_no_stderr_no_error_and_no_absolute_path(self, path):
+        _, code = read(path)
+        outputs = [output for cell in code for output in cell["outputs"]]
+        assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+        assert not re.search(r"/(?:root|home|Users|tmp|work)/", path.read_text(encoding="utf-8"))
+
+    def test_cells_are_short_and_compared(self, path):
+        _, code = read(path)
+        lines = [sum(bool(x.strip()) for x in cell["source"].splitlines()) for cell in code]
+        assert max(lines) <= 25 and sorted(lines)[len(lines) // 2] <= 8
+        tags = [tag for cell in code for tag in cell["metadata"].get("tags", [])]
+        assert set(tags) <= {"nbval-ignore-output"} and len(tags) <= len(code) / 3
+
+    def test_is_small_and_begins_with_what_a_reader_needs(self, path):
+        notebook, _ = read(path)
+        assert path.stat().st_size <= 1_500_000
+        opening = notebook["cells"][0]["source"]
+        assert (
+            opening.startswith("# ") and "**You will learn**" in opening and "**Before you start**" in opening
+        )
+
+    def test_each_exercise_has_a_folded_solution(self, path):
+        notebook, _ = read(path)
+        text = "\n".join(c["source"] for c in notebook["cells"] if c["cell_type"] == "markdown")
+        exercises = len(re.findall(r"^\*\*Exercise \d+", text, flags=re.MULTILINE))
+        assert exercises >= 5 and text.count("<summary>Solution</summary>") == exercises
+
+
+def solution(path: Path, number: int) -> str:
+    """Return the code of a folded solution."""
+    notebook, _ = read(path)
+    text = "\n".join(c["source"] for c in notebook["cells"] if c["cell_type"] == "markdown")
+    return re.search(rf"\*\*Exercise {number}\b.*?```python\n(.*?)```", text, flags=re.DOTALL)[1]
+
+
+@pytest.fixture
+def names():
+    """What notebook 01 has defined when its reader gets to the exercises."""
+    torch.manual_seed(0)
+    noise_scheduler = DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2")
+    return {
+        "torch": torch,
+        "noise_scheduler": noise_scheduler,
+        "betas": noise_scheduler.betas,
+        "alphas_cumprod": noise_scheduler.alphas_cumprod,
+        "x_t": torch.randn(1, 3, 16, 16),
+        "some_noise": torch.randn(1, 3, 16, 16),
+    }
+
+
+def check_cell(path: Path, function: str) -> str:
+    """Return the code of the self-check that stands below an exercise's stub."""
+    _, code = read(path)
+    cell = next(c["source"] for c in code if f"def {function}(" in c["source"])
+    return cell.split("# your line\n")[1]
+
+
+@pytest.mark.parametrize(("number", "function"), [(1, "signal_to_noise_ratio"), (3, "estimate_x_0")])
+def test_the_solution_passes_the_self_check(names, capsys, number, function):
+    exec(solution(FIRST, number), names)
+    exec(check_cell(FIRST, function), names)
+    assert capsys.readouterr().out.strip() == "right"
+
+
+def test_a_wrong_answer_does_not_pass_the_self_check(names, capsys):
+    names["signal_to_noise_ratio"] = lambda t: 1 - noise_level(t)
+    noise_level = names["alphas_cumprod"].__getitem__
+    exec(check_cell(FIRST, "signal_to_noise_ratio"), names)
+    assert capsys.readouterr().out.strip() == "not quite"
+
+
+def test_the_timestep_named_in_solution_1_is_the_one(names):
+    ratios = names["alphas_cumprod"] / (1 - names["alphas_cumprod"])
+    assert f"# {int((ratios < 1).nonzero()[0])}\n" in solution(FIRST, 1)
+
+
+def test_the_posterior_mean_of_solution_7_is_the_schedulers(names):
+    exec(solution(FIRST, 7), names)
+    gap = names["mean"] - names["posterior_mean"](names["outputs"][0].pred_original_sample, names["x_t"], 250)
+    assert gap.abs().mean() < 0.01
