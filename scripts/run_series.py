@@ -43,7 +43,8 @@ PAGE = """{% extends 'index.html.j2' %}
 {% block html_head_js_mathjax %}
 <script type="text/x-mathjax-config">
 MathJax.Hub.Config({messageStyle: "none", tex2jax: {inlineMath: [["$", "$"], ["\\\\(", "\\\\)"]],
-  displayMath: [["$$", "$$"], ["\\\\[", "\\\\]"]], processEscapes: true, processEnvironments: true}});
+  displayMath: [["$$", "$$"], ["\\\\[", "\\\\]"]], processEscapes: true, processEnvironments: true},
+  "HTML-CSS": {availableFonts: [], preferredFont: null, webFont: "STIX-Web"}});
 </script>
 <script async src="mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full,Safe"></script>
 {% endblock %}
