@@ -77,7 +77,7 @@ def card_table(run: dict) -> str:
         "seed": config["seed"],
         "precision": "float32" if run["precision"] == "no" else run["precision"],
         "device": run["device"],
-        "seconds": f"{run['seconds']:,}",
+        "wall-clock seconds": f"{run['seconds']:,}",
         "loss (mean of the last 500 steps)": run["mean_loss_of_last_500_steps"],
         "versions": ", ".join(f"{name} {version}" for name, version in run["versions"].items()),
     }
