@@ -15,7 +15,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: ## make .venv from requirements.txt, if it is missing or out of date
-	@$(PYTHON) scripts/setup_env.py
+	@"$(PYTHON)" scripts/setup_env.py
 
 lab: setup ## open the series in JupyterLab
 	$(VENV_PYTHON) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks

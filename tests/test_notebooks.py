@@ -68,6 +68,7 @@ def names():
     noise_scheduler = DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2")
     return {
         "torch": torch,
+        "device": torch.device("cpu"),
         "noise_scheduler": noise_scheduler,
         "betas": noise_scheduler.betas,
         "alphas_cumprod": noise_scheduler.alphas_cumprod,
