@@ -1,5 +1,6 @@
-"""Find the shipped weights, and say in words what is wrong with them if they cannot be used."""
+"""Find weights, shipped or on the Hub, and say in words what is wrong if they cannot be used."""
 
+import re
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -8,12 +9,13 @@ WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 
 
 def find_weights(name: str, root: Path | str | None = None) -> Path:
-    """Return the folder of a shipped pipeline, after a look at its files.
+    """Return the folder of a trained pipeline, after a look at its files.
 
     Parameters
     ----------
     name : str
-        For example "unconditional"; then `DDPMPipeline.from_pretrained(find_weights(name))`.
+        A shipped one, for example "unconditional", or "user/name" on the Hub. Then
+        `DDPMPipeline.from_pretrained(find_weights(name))`.
     root : path-like, optional
         The folder that holds the weights' folders; by default the series' own.
 
@@ -23,12 +25,16 @@ def find_weights(name: str, root: Path | str | None = None) -> Path:
         If the folder, or the weights in it, are missing.
     ValueError
         If a safetensors file is truncated or damaged; the message names it.
+    ConnectionError
+        Within 5 seconds, if a model on the Hub is asked for and there is no network.
     """
     folder = Path(root or WEIGHTS) / name
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not folder.exists():
+        folder = _download(name)
     files = sorted(folder.rglob("*.safetensors"))
     if not (folder / "model_index.json").is_file() or not files:
         raise FileNotFoundError(
-            f"no weights in {folder}: expected model_index.json and *.safetensors; "
+            f"no weights in {folder}: expected model_index.json and *.safetensors; shipped weights: "
             "get them with `git checkout weights`, or train them with `make weights`"
         )
     for file in files:
@@ -41,3 +47,23 @@ def find_weights(name: str, root: Path | str | None = None) -> Path:
                 "with `make weights`"
             ) from error
     return folder
+
+
+def _download(repo_id: str) -> Path:
+    """Fetch a pipeline from the Hub, or find it among what was fetched before."""
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+
+    from .datasets.online import probe
+
+    offline = constants.HF_HUB_OFFLINE or not probe(constants.ENDPOINT)()
+    try:
+        # Nothing pickled is fetched, so nothing pickled can be loaded.
+        patterns = ["*.json", "*.safetensors"]
+        return Path(snapshot_download(repo_id, allow_patterns=patterns, local_files_only=bool(offline)))
+    except LocalEntryNotFoundError as error:
+        raise ConnectionError(
+            f'offline: cannot fetch {repo_id} from the Hub; find_weights("unconditional") needs no network'
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise FileNotFoundError(f"there is no model {repo_id} on the Hub: check the name") from error

@@ -1,5 +1,7 @@
 """What is wrong with missing or damaged weights is said in words."""
 
+import time
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -38,3 +40,23 @@ def test_truncated_file_is_named(weights, kept):
     file.write_bytes(file.read_bytes()[:kept])
     with pytest.raises(ValueError, match=r"model\.safetensors is damaged.*make weights"):
         find_weights("some model", root=weights.parent)
+
+
+def test_model_on_the_hub_without_a_network_is_refused_in_time(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    start = time.monotonic()
+    with pytest.raises(ConnectionError, match=r"offline: cannot fetch someone/model.*unconditional"):
+        find_weights("someone/model")
+    assert time.monotonic() - start < 5
+
+
+def test_model_of_the_hub_that_was_fetched_before_works_offline(monkeypatch, weights, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    cached = tmp_path / "cache" / "models--someone--model"
+    (cached / "snapshots").mkdir(parents=True)
+    weights.rename(cached / "snapshots" / ("0" * 40))
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("0" * 40)
+    assert find_weights("someone/model") == cached / "snapshots" / ("0" * 40)
