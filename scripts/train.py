@@ -49,15 +49,15 @@ def describe_device(device: torch.device) -> str:
     return f"{torch.get_num_threads()} CPU threads ({platform.machine()}, {capability})"
 
 
-def record(config: TrainingConfig, history: TrainingHistory, device: torch.device, command: str) -> dict:
+def record(config: TrainingConfig, history: TrainingHistory, data: str, command: str) -> dict:
     """Collect what the model card says about a run."""
     tail = history.losses[-500:]
     return {
         "command": command,
-        "data": "data/sprites.npz, split train",
+        "data": f"{data}, split train",
         "config": asdict(config),
-        "precision": choose_precision(config.mixed_precision, device),
-        "device": describe_device(device),
+        "precision": choose_precision(config.mixed_precision, get_device()),
+        "device": describe_device(get_device()),
         "seconds": round(history.seconds),
         "images_seen": config.num_steps * config.batch_size * config.gradient_accumulation_steps,
         "mean_loss_of_last_500_steps": round(sum(tail) / len(tail), 5),
@@ -107,7 +107,7 @@ def main() -> None:
     )
     options = f"--steps {args.steps} --batch-size {args.batch_size} --seed {args.seed}"
     command = shlex.join(["python", "scripts/train.py", args.model, *options.split()])
-    run = record(TrainingConfig(**settings), history, get_device(), command)
+    run = record(TrainingConfig(**settings), history, str(args.data or "data/sprites.npz"), command)
 
     def write(folder: Path) -> None:
         DDPMPipeline(unet.cpu(), noise_scheduler).save_pretrained(folder)

@@ -151,6 +151,7 @@ def test_script_writes_a_pipeline_its_record_and_its_card(trained):
     assert as_json(settings(loaded.unet)) == as_json(settings(train.build_unconditional()[0]))
     run = json.loads((weights / "unconditional" / "training.json").read_text(encoding="utf-8"))
     assert run["command"] == "python scripts/train.py unconditional --steps 3 --batch-size 4 --seed 7"
+    assert run["data"] == f"{trained / 'data' / 'sprites.npz'}, split train"
     assert run["config"]["num_steps"] == 3 and run["images_seen"] == 12
     card = (weights / "README.md").read_text(encoding="utf-8")
     assert f"<!-- unconditional -->\n{train.card_table(run)}\n<!-- /unconditional -->" in card

@@ -1,4 +1,5 @@
 """What the creatures share: colours, eyes, and drawing from text.
+
 Drawn text follows one legend: digits 0-3 are outline, shadow, middle and light of the first ramp,
 4-7 of the second, 8, 9, A, B of the third; W is white and K is nearly black. Drawings that stand
 side by side in one block are variants of the same part.
