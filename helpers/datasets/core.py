@@ -96,6 +96,10 @@ class ImageDataset(Dataset):
         height, width, channels = self.images.shape[1:]
         return f"ImageDataset({len(self):,} images of {height}×{width}×{channels}: {classes})"
 
+    def as_tensor(self) -> torch.Tensor:
+        """All images, unflipped, as one float32 tensor [n, c, h, w] in [-1, 1]."""
+        return self.images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous()
+
     def subset(self, indices: Sequence[int] | slice | torch.Tensor) -> "ImageDataset":
         """The items at these positions (numbers, a slice or a boolean mask), as a dataset of its own."""
         chosen = torch.arange(len(self))[indices]

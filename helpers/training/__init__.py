@@ -11,11 +11,12 @@ from .parts import (
     get_device,
     progress_bar,
 )
-from .state import diffusion_loss
+from .state import Trainer, diffusion_loss
 
 __all__ = [
     "PREDICTION_TYPES",
     "StepSampler",
+    "Trainer",
     "TrainingConfig",
     "TrainingDivergedError",
     "TrainingHistory",

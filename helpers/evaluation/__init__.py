@@ -1,0 +1,43 @@
+"""Judge generated images: distances to the real ones, precision and recall, labels, copies.
+
+Images are float32 [n, c, h, w] in [-1, 1]. Distances are measured between features of a small
+classifier of sprites, so they compare with each other and with nothing published.
+"""
+
+from .classifier import (
+    SpriteClassifier,
+    classifier_loss,
+    extract_features,
+    load_classifier,
+    split_words,
+    word_targets,
+)
+from .generation import DEFAULT_SAMPLER, DEFAULT_STEPS, SAMPLERS, generate_images, make_sampler
+from .neighbours import copies, nearest_neighbours
+from .report import Report, evaluate, real_halves
+from .scores import Score, frechet_distance, kernel_distance, label_accuracy, precision_recall, share
+
+__all__ = [
+    "DEFAULT_SAMPLER",
+    "DEFAULT_STEPS",
+    "SAMPLERS",
+    "Report",
+    "Score",
+    "SpriteClassifier",
+    "classifier_loss",
+    "copies",
+    "evaluate",
+    "extract_features",
+    "frechet_distance",
+    "generate_images",
+    "kernel_distance",
+    "label_accuracy",
+    "load_classifier",
+    "make_sampler",
+    "nearest_neighbours",
+    "precision_recall",
+    "real_halves",
+    "share",
+    "split_words",
+    "word_targets",
+]

@@ -1,0 +1,159 @@
+"""A small classifier of sprites: it judges labels, and distances are measured between its features."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import nn
+
+CLASSIFIER_PATH = Path(__file__).resolve().parents[2] / "weights" / "sprite_classifier"
+MAX_NOISE = 0.3  # strongest noise in training; pixels lie in [-1, 1]
+
+
+class SpriteClassifier(ModelMixin, ConfigMixin):
+    """Four convolutions that name a picture's class, the words of its caption, and how noisy it is.
+
+    Five classes alone could be told apart while ignoring most of a picture. The words (colours, parts,
+    kinds of thing) make the features rich, and the noise keeps them from ignoring stray pixels.
+
+    Parameters
+    ----------
+    class_names : sequence of str
+    words : sequence of str
+        The words that it looks for in captions.
+    image_size : int
+        Height and width in pixels; divisible by 8.
+    in_channels : int
+    num_features : int
+        Length of a picture's feature vector.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        class_names: Sequence[str],
+        words: Sequence[str],
+        image_size: int = 16,
+        in_channels: int = 3,
+        num_features: int = 48,
+    ):
+        super().__init__()
+        blocks, channels = [], (in_channels, 32, 64, 128, 128)
+        for i in range(4):
+            conv = nn.Conv2d(channels[i], channels[i + 1], 3, 1 if i == 0 else 2, padding=1, bias=False)
+            blocks += [conv, nn.BatchNorm2d(channels[i + 1]), nn.ReLU()]
+        size = channels[-1] * (image_size // 8) ** 2
+        self.body = nn.Sequential(*blocks, nn.Flatten(), nn.Linear(size, num_features))
+        self.class_head = nn.Linear(num_features, len(class_names))
+        self.word_head = nn.Linear(num_features, len(words))
+        self.noise_head = nn.Linear(num_features, 1)
+        self.register_buffer("feature_mean", torch.zeros(num_features))
+        self.register_buffer("feature_std", torch.ones(num_features))
+
+    @property
+    def num_features(self) -> int:
+        """Length of a feature vector, under the name that torchmetrics asks for."""
+        return self.config.num_features
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """Images [n, c, h, w] in [-1, 1] to features [n, num_features].
+
+        Over the training pictures each feature has mean 0 and variance 1, so distances have a unit.
+        """
+        return (self.body(images) - self.feature_mean) / self.feature_std
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Images [n, c, h, w] in [-1, 1] to logits of classes and words, and the noise [n] in [0, 1]."""
+        hidden = self.body(images)
+        return self.class_head(hidden), self.word_head(hidden), self.noise_head(hidden).squeeze(1)
+
+
+def split_words(caption: str) -> set[str]:
+    """Return the words of a caption."""
+    return set(caption.replace(",", " ").split())
+
+
+def word_targets(captions: Sequence[str], words: Sequence[str]) -> torch.Tensor:
+    """Whether each word stands in each caption, float32 [len(captions), len(words)]."""
+    sets = [split_words(caption) for caption in captions]
+    return torch.tensor([[float(word in found) for word in words] for found in sets])
+
+
+def classifier_loss(model: SpriteClassifier, images, labels, words, generator=None) -> torch.Tensor:
+    """Add up the losses of the three heads, on images of which half have been made noisy.
+
+    Parameters
+    ----------
+    images : Tensor [n, c, h, w] in [-1, 1]
+    labels : int64 Tensor [n]
+    words : float32 Tensor [n, len(words)]
+        From `word_targets`.
+    """
+    noise = torch.rand(len(images), 1, 1, 1, generator=generator)
+    noise = noise * (torch.rand(noise.shape, generator=generator) < 0.5)
+    noisy = images + MAX_NOISE * noise * torch.randn(images.shape, generator=generator)
+    class_logits, word_logits, level = model(noisy.clamp(-1, 1))
+    # Summed over words and weighted for noise, so that no head drowns the others.
+    word_loss = F.binary_cross_entropy_with_logits(word_logits, words) * words.shape[1]
+    return F.cross_entropy(class_logits, labels) + word_loss + 100 * F.mse_loss(level, noise.flatten())
+
+
+@cache
+def load_classifier(path: str | Path | None = None) -> SpriteClassifier:
+    """Load the shipped classifier, or one that `scripts/train_classifier.py` wrote elsewhere.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no weights in the folder.
+    """
+    folder = Path(path or CLASSIFIER_PATH)
+    if not (folder / "diffusion_pytorch_model.safetensors").is_file():
+        raise FileNotFoundError(
+            f"no classifier in {folder}: get it with `git checkout weights`, or train it with "
+            "`python scripts/train_classifier.py`"
+        )
+    return SpriteClassifier.from_pretrained(folder).eval().requires_grad_(False)
+
+
+def extract_features(images: torch.Tensor, classifier: nn.Module | None = None) -> torch.Tensor:
+    """Turn images [n, c, h, w] in [-1, 1] into features [n, num_features] of the sprite classifier.
+
+    These are not Inception features: distances between them compare with each other only.
+
+    Parameters
+    ----------
+    images : Tensor [n, c, h, w]
+        A Tensor [n, d] is taken for features already and comes back as it is.
+    classifier : module with a `features` method, optional
+        By default the shipped one.
+
+    Raises
+    ------
+    ValueError
+        If the images have another size than the classifier's, or leave [-1, 1].
+    """
+    if images.ndim == 2:
+        return images
+    classifier = classifier or load_classifier()
+    check_images(images, classifier)
+    with torch.no_grad():
+        return torch.cat([classifier.features(batch) for batch in images.split(1000)])
+
+
+def check_images(images: torch.Tensor, classifier: nn.Module | None = None) -> None:
+    """Raise ValueError unless the images are float [n, c, h, w] in [-1, 1] of the classifier's size."""
+    expected = "images must be float, of shape [n, channels, height, width], in [-1, 1]"
+    if images.ndim != 4 or not images.is_floating_point() or not len(images):
+        raise ValueError(f"{expected}; got {images.dtype} of shape {tuple(images.shape)}")
+    low, high = float(images.min()), float(images.max())
+    if not (low >= -1.001 and high <= 1.001):  # written so that NaN is refused
+        raise ValueError(f"{expected}; got values from {low:.3g} to {high:.3g}")
+    config = getattr(classifier, "config", {})
+    size = (config["in_channels"], config["image_size"], config["image_size"]) if config else images.shape[1:]
+    if tuple(images.shape[1:]) != tuple(size):
+        raise ValueError(f"the classifier takes images of shape {size}; got {tuple(images.shape[1:])}")

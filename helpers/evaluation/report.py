@@ -1,0 +1,111 @@
+"""All scores of a set of images in one table, beside what real images score."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from .classifier import check_images, extract_features
+from .neighbours import copies
+from .scores import Score, frechet_distance, kernel_distance, label_accuracy, precision_recall
+
+ROWS = {
+    "frechet_distance": "Fréchet distance ↓",
+    "kernel_distance": "kernel distance ↓",
+    "precision": "precision ↑",
+    "recall": "recall ↑",
+    "label_accuracy": "label accuracy ↑",
+    "exact_copies": "exact copies of training images ↓",
+    "near_copies": "near copies of training images",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """Scores of generated images, and of as many real ones (the floor) against the same reference."""
+
+    generated: dict[str, Score]
+    real: dict[str, Score]
+
+    def to_markdown(self) -> str:
+        """Make a Markdown table: a row per score, with 95 % intervals."""
+        count = self.generated["precision"].num_samples
+        lines = [f"| {count:,} images | generated | real |", "| --- | --- | --- |"]
+        for key, name in ROWS.items():
+            if key in self.generated:
+                lines.append(f"| {name} | {self.generated[key]} | {self.real.get(key, '–')} |")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict:
+        """Make plain dictionaries, for a file."""
+        sides = {"generated": self.generated, "real": self.real}
+        return {side: {key: score._asdict() for key, score in part.items()} for side, part in sides.items()}
+
+    @classmethod
+    def from_json(cls, sides: dict) -> "Report":
+        """Read back what `to_json` made."""
+        return cls(*({k: Score(**v) for k, v in sides[side].items()} for side in ("generated", "real")))
+
+
+def real_halves(images: torch.Tensor, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Split real images at random into the reference and as many others, which give the floor.
+
+    Parameters
+    ----------
+    images : Tensor [n, ...]
+        Images or features; same n and seed, same split.
+    """
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    half = len(images) // 2
+    return images[order[:half]], images[order[half : 2 * half]]
+
+
+def evaluate(
+    images: torch.Tensor,
+    real_images: torch.Tensor,
+    training_images: torch.Tensor,
+    held_out_images: torch.Tensor,
+    labels: torch.Tensor | None = None,
+    classifier: nn.Module | None = None,
+) -> Report:
+    """Compute every score of generated images, and the floor from equally many real ones.
+
+    Parameters
+    ----------
+    images : Tensor [n, c, h, w] in [-1, 1]
+        Generated; n from 200 up to half as many as the real images. 5,000 for figures worth quoting.
+    real_images : Tensor
+        All real images. One half is the reference, the other gives the floor.
+    training_images, held_out_images : Tensor
+        Copies are sought among the first; the second say how alike different sprites are.
+    labels : int64 [n] or one-hot [n, num_classes], optional
+        What was asked for, if the model takes labels.
+
+    Raises
+    ------
+    ValueError
+        If there are more images than half the real ones, too few, or any out of the contract.
+    """
+    check_images(images)
+    if len(images) > len(real_images) // 2:
+        raise ValueError(
+            f"got {len(images):,} images; at most {len(real_images) // 2:,} can be compared with as many "
+            "real ones"
+        )
+    reference, others = real_halves(extract_features(real_images, classifier))
+    generated = _distances(extract_features(images, classifier), reference)
+    real = _distances(others[: len(images)], reference)
+    if labels is not None:
+        generated["label_accuracy"] = label_accuracy(images, labels, classifier)
+    for scores, candidates in ((generated, images), (real, held_out_images)):
+        scores["exact_copies"], scores["near_copies"] = copies(candidates, training_images)
+    return Report(generated, real)
+
+
+def _distances(features: torch.Tensor, reference: torch.Tensor) -> dict[str, Score]:
+    scores = {
+        "frechet_distance": frechet_distance(features, reference),
+        "kernel_distance": kernel_distance(features, reference),
+    }
+    scores["precision"], scores["recall"] = precision_recall(features, reference)
+    return scores

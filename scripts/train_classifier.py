@@ -1,0 +1,113 @@
+"""Train the sprite classifier that judges labels and gives the features for distances.
+
+python scripts/train_classifier.py
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import torch  # noqa: E402
+from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
+from tqdm import tqdm  # noqa: E402
+
+from helpers.checkpoints import write_folder  # noqa: E402
+from helpers.datasets import ImageDataset, load_sprites  # noqa: E402
+from helpers.evaluation import SpriteClassifier, classifier_loss, split_words, word_targets  # noqa: E402
+from scripts.cards import stamp  # noqa: E402
+from scripts.train import describe_device  # noqa: E402
+
+STOP_WORDS = {"a", "an", "the", "with", "and", "of", "in", "on"}
+
+
+def choose_words(dataset: ImageDataset, at_least: int = 50) -> tuple[str, ...]:
+    """Return the words that stand in that many captions, articles and the like left out."""
+    counts = Counter(word for caption in dataset.captions for word in split_words(caption))
+    return tuple(sorted(w for w, n in counts.items() if n >= at_least and w not in STOP_WORDS))
+
+
+def fit(dataset: ImageDataset, words: tuple[str, ...], epochs: int, seed: int) -> SpriteClassifier:
+    """Train with AdamW and a one-cycle learning rate (arXiv 1708.07120), then standardise the features."""
+    torch.manual_seed(seed)
+    model = SpriteClassifier(dataset.class_names, words, image_size=dataset.images.shape[1])
+    images = dataset.as_tensor()
+    data = TensorDataset(images, dataset.labels, word_targets(dataset.captions, words))
+    batches = DataLoader(data, batch_size=min(128, len(data)), shuffle=True, drop_last=True)
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, epochs * len(batches))
+    for _ in tqdm(range(epochs), desc="training", unit="epoch"):
+        for batch in batches:
+            classifier_loss(model, *batch).backward()
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+    model.eval().requires_grad_(False)
+    hidden = torch.cat([model.body(part) for part in images.split(1000)])
+    model.feature_mean.copy_(hidden.mean(0))
+    model.feature_std.copy_(hidden.std(0))
+    return model
+
+
+def judge(model: SpriteClassifier, dataset: ImageDataset) -> dict:
+    """Accuracy of the class and of single words on pictures that training did not see."""
+    class_logits, word_logits, _ = model(dataset.as_tensor())
+    words = word_targets(dataset.captions, model.config.words)
+    return {
+        "held_out_images": len(dataset),
+        "class_accuracy": round(float((class_logits.argmax(1) == dataset.labels).float().mean()), 5),
+        "word_accuracy": round(float(((word_logits > 0) == (words > 0)).float().mean()), 5),
+    }
+
+
+def card_table(run: dict) -> str:
+    """Make the model card's table out of training.json."""
+    rows = {
+        "command": f"`{run['command']}`",
+        "data": run["data"],
+        "class accuracy on held-out sprites": f"{run['class_accuracy']:.2%} of {run['held_out_images']:,}",
+        "accuracy on single words of the caption": f"{run['word_accuracy']:.2%} of {run['words']} words",
+        "parameters": f"{run['parameters']:,}",
+        "device": run["device"],
+        "wall-clock seconds": run["seconds"],
+    }
+    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path, help="another sprites.npz")
+    parser.add_argument("--output", type=Path, default=ROOT / "weights", help="folder that holds them")
+    args = parser.parse_args()
+    begun = time.monotonic()
+    dataset = load_sprites("train", path=args.data)
+    words = choose_words(dataset, at_least=min(50, len(dataset) // 100))
+    model = fit(dataset, words, args.epochs, args.seed)
+    run = {
+        "command": f"python scripts/train_classifier.py --epochs {args.epochs} --seed {args.seed}",
+        "data": f"{args.data or 'data/sprites.npz'}, split train",
+        **judge(model, load_sprites("test", path=args.data)),
+        "words": len(words),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "device": describe_device(torch.device("cpu")),
+        "seconds": round(time.monotonic() - begun),
+    }
+
+    def write(folder: Path) -> None:
+        model.save_pretrained(folder)
+        (folder / "training.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+
+    write_folder(args.output / "sprite_classifier", write)
+    stamp(args.output / "README.md", "sprite_classifier", card_table(run))
+    print(f"{args.output / 'sprite_classifier'}: class accuracy {run['class_accuracy']:.2%}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""Scores: against closed forms, on real sprites, on spoiled ones, and their complaints."""
+
+import json
+
+import pytest
+import torch
+
+from helpers import evaluation
+from helpers.datasets import load_sprites
+from helpers.evaluation import (
+    Report,
+    Score,
+    copies,
+    evaluate,
+    extract_features,
+    frechet_distance,
+    kernel_distance,
+    label_accuracy,
+    load_classifier,
+    nearest_neighbours,
+    precision_recall,
+    real_halves,
+    share,
+)
+
+
+@pytest.fixture(scope="module")
+def sprites(one_thread):
+    """2,000 training sprites as (reference, others), and the held-out dataset."""
+    images = load_sprites("train").as_tensor()
+    return *real_halves(images[torch.arange(0, 18_000, 9)]), load_sprites("test")
+
+
+def gaussian(n: int, mean, std, seed: int) -> torch.Tensor:
+    """Points whose sample mean and covariance are exactly those asked for (diagonal)."""
+    points = torch.randn(n, len(mean), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    points -= points.mean(0)
+    whiten = torch.linalg.inv(torch.linalg.cholesky(points.T.cov())).T
+    return points @ whiten * torch.tensor(std) + torch.tensor(mean)
+
+
+# --- closed forms ---------------------------------------------------------------------------------
+
+
+def test_frechet_distance_of_two_gaussians():
+    a = gaussian(500, [0.0, 1.0, -2.0], [1.0, 2.0, 0.5], 0)
+    b = gaussian(400, [1.0, 1.0, 0.0], [3.0, 2.0, 1.5], 1)
+    expected = (1 + 4) + (3 - 1) ** 2 + 0 + (1.5 - 0.5) ** 2
+    score = frechet_distance(a, b)
+    assert score.value == pytest.approx(expected, abs=1e-8)
+    assert score.low < score.value < score.high and score.num_samples == 500
+
+
+def test_frechet_distance_is_symmetric_and_blind_to_order_and_rotation():
+    a, b = gaussian(300, [0.0, 1.0], [1.0, 2.0], 0), gaussian(300, [1.0, 0.0], [2.0, 1.0], 1)
+    value = frechet_distance(a, b).value
+    rotation = torch.linalg.qr(torch.randn(2, 2, dtype=torch.float64))[0]
+    for other in (
+        frechet_distance(b, a),
+        frechet_distance(a.flip(0), b),
+        frechet_distance(a @ rotation, b @ rotation),
+    ):
+        assert other.value == pytest.approx(value, abs=1e-8)
+    assert frechet_distance(a, a).value == pytest.approx(0, abs=1e-8)
+
+
+def test_frechet_interval_covers_what_other_samples_give():
+    draws = [torch.randn(400, 4, generator=torch.Generator().manual_seed(i)) for i in range(41)]
+    reference = draws.pop() + 1
+    scores = [frechet_distance(draw, reference) for draw in draws]
+    truth = sum(score.value for score in scores) / len(scores)
+    assert sum(score.low <= truth <= score.high for score in scores) >= 34  # 38 of 40 on average
+
+
+def test_kernel_distance_is_the_formula():
+    a, b = torch.randn(2, 200, 3, generator=torch.Generator().manual_seed(0)).double()
+    values = []
+    for x, y in zip(a.split(20), b.split(20), strict=True):
+        kernel = lambda u, v: (u @ v.T / 3 + 1) ** 3  # noqa: E731
+        xx, yy, xy = kernel(x, x), kernel(y, y), kernel(x, y)
+        off = ~torch.eye(20, dtype=torch.bool)
+        values.append(xx[off].mean() + yy[off].mean() - 2 * xy.mean())
+    expected = torch.stack(values)
+    score = kernel_distance(a, b)
+    assert score.value == pytest.approx(float(expected.mean()), rel=1e-6)
+    assert score.high - score.value == pytest.approx(2.262 * float(expected.std()) / 10**0.5, rel=1e-3)
+    assert kernel_distance(a, b + 3).low > score.high
+
+
+def test_kernel_distance_leaves_the_random_numbers_alone(recwarn):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    kernel_distance(torch.randn(200, 3, generator=torch.Generator().manual_seed(0)), torch.zeros(200, 3))
+    assert torch.equal(torch.rand(3), expected) and not recwarn.list
+
+
+def test_precision_and_recall_are_the_papers():
+    a, b = torch.randn(2, 100, 2, generator=torch.Generator().manual_seed(0))
+    b = b + 0.7
+
+    def covered(points, centres):
+        radii = [sorted(float((c - other).norm()) for other in centres)[3] for c in centres]
+        inside = [any((p - c).norm() <= r for c, r in zip(centres, radii, strict=True)) for p in points]
+        return sum(inside) / len(points)
+
+    precision, recall = precision_recall(a, b)
+    assert precision.value == pytest.approx(covered(a, b)) and recall.value == pytest.approx(covered(b, a))
+    assert 0.5 < recall.value < 1
+
+
+def test_precision_and_recall_tell_bad_from_narrow():
+    real = torch.randn(400, 4, generator=torch.Generator().manual_seed(0))
+    same, narrow, far = real + 1e-6, real[:1] + 0.01 * torch.randn(400, 4), real + 100
+    assert [s.value for s in precision_recall(same, real)] == [1, 1]
+    assert precision_recall(narrow, real)[0].value == 1 and precision_recall(narrow, real)[1].value < 0.1
+    assert [s.value for s in precision_recall(far, real)] == [0, 0]
+
+
+def test_share_has_wilsons_interval():
+    score = share(torch.tensor([True] * 8 + [False] * 2))
+    assert score.value == 0.8 and (score.low, score.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    none = share(torch.zeros(1000, dtype=torch.bool))
+    assert (none.value, none.low) == (0, 0) and 0 < none.high < 0.005
+    assert str(score) == "0.8 [0.49, 0.943]"
+
+
+# --- real and spoiled sprites ---------------------------------------------------------------------
+
+
+def test_real_sprites_are_at_the_floor_and_noise_is_far_away(sprites):
+    reference, others, _ = sprites
+    floor = frechet_distance(others, reference).value
+    noise = torch.rand(1000, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert floor < 3 and frechet_distance(noise, reference).value > 30 * floor
+    assert kernel_distance(others, reference).low < 0.05
+    assert min(score.value for score in precision_recall(others, reference)) > 0.8
+    assert max(score.value for score in precision_recall(noise, reference)) < 0.05
+
+
+def test_worse_pictures_score_worse(sprites):
+    reference, others, _ = sprites
+    reference, others = extract_features(reference), others[:500]
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(others.shape, generator=generator)
+    blurred = torch.nn.functional.avg_pool2d(torch.nn.functional.pad(others, (1, 1, 1, 1), value=1.0), 3, 1)
+    where = torch.rand(len(others), 1, 16, 16, generator=generator)
+    spoilers = {
+        "noise": [(others + s * noise).clamp(-1, 1) for s in (0, 0.05, 0.1, 0.2)],
+        "blur": [others.lerp(blurred, s) for s in (0, 0.1, 0.3, 1)],
+        "stray pixels": [torch.where(where < s, noise.clamp(-1, 1), others) for s in (0, 0.02, 0.05, 0.15)],
+    }
+    for name, spoiled in spoilers.items():
+        levels = [extract_features(images) for images in spoiled]
+        for measure in (frechet_distance, kernel_distance):
+            values = [measure(images, reference).value for images in levels]
+            assert values == sorted(values) and values[-1] > 3 * values[0], (name, measure, values)
+
+
+def test_missing_classes_show_in_distance_and_recall(sprites):
+    reference, _, _ = sprites
+    dataset = load_sprites("train")
+    everything = dataset.subset(slice(0, None, 20)).as_tensor()
+    food = dataset.select("food").subset(slice(0, 900)).as_tensor()
+    assert frechet_distance(food, reference).value > 5 * frechet_distance(everything, reference).value
+    assert precision_recall(food, reference)[1].value < 0.5 < precision_recall(everything, reference)[1].value
+
+
+def test_classifier_names_held_out_sprites(sprites):
+    *_, held_out = sprites
+    images = held_out.as_tensor()
+    assert label_accuracy(images, held_out.labels).value >= 0.99
+    one_hot = torch.nn.functional.one_hot(held_out.labels, 5).float()
+    assert label_accuracy(images, one_hot) == label_accuracy(images, held_out.labels)
+    assert label_accuracy(images, held_out.labels.roll(400)).value < 0.01
+
+
+def test_features_have_a_unit():
+    features = extract_features(load_sprites("train").as_tensor())
+    torch.testing.assert_close(features.mean(0), torch.zeros(48), atol=1e-3, rtol=0)
+    torch.testing.assert_close(features.var(0), torch.ones(48), atol=1e-3, rtol=0)
+    assert torch.equal(extract_features(features), features)
+
+
+def test_neighbours_and_copies(sprites):
+    reference, others, _ = sprites
+    some = others[:20]
+    mixed = torch.cat([some, reference[:5], (reference[5:9] * 127.5 + 6).div(127.5).clamp(-1, 1)])
+    for space in ("pixel", "feature"):
+        distances, indices = nearest_neighbours(mixed, reference, k=3, space=space)
+        assert distances.shape == indices.shape == (29, 3) and (distances.diff(dim=1) >= 0).all()
+        assert indices[20:25, 0].tolist() == [0, 1, 2, 3, 4]
+    distances, indices = nearest_neighbours(mixed[:3], reference)
+    by_hand = (mixed[0] - reference).square().mean((1, 2, 3)).sqrt()
+    assert (
+        distances[0, 0] == pytest.approx(float(by_hand.min()), abs=1e-4) and indices[0, 0] == by_hand.argmin()
+    )
+    exact, near = copies(mixed, reference)
+    assert exact.value == pytest.approx(9 / 29) and near.value >= exact.value
+    assert copies(some, reference)[0].value == 0
+
+
+def test_evaluate_fills_the_table_and_survives_a_file(sprites):
+    reference, others, held_out = sprites
+    real = torch.cat([reference, others])
+    labels = torch.randint(5, (200,), generator=torch.Generator().manual_seed(0))
+    report = evaluate(others[:200], real, reference, held_out.as_tensor()[:200], labels)
+    assert set(report.generated) == set(evaluation.report.ROWS)
+    assert report.generated["frechet_distance"].low <= report.real["frechet_distance"].high
+    again = Report.from_json(json.loads(json.dumps(report.to_json())))
+    assert again == report and again.to_markdown() == report.to_markdown()
+    table = report.to_markdown().splitlines()
+    assert len(table) == 2 + len(report.generated) and f"| {report.generated['recall']} |" in table[5]
+    assert isinstance(report.generated["recall"], Score)
+
+
+# --- complaints -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (torch.zeros(300, 3, 16, 16, dtype=torch.uint8), "float.*uint8"),
+        (torch.zeros(300, 16, 16), r"\(300, 16, 16\)"),
+        (torch.full((300, 3, 16, 16), 255.0), "from 255 to 255"),
+        (torch.full((300, 3, 16, 16), torch.nan), "nan"),
+        (torch.zeros(300, 3, 32, 32), r"\(3, 16, 16\); got \(3, 32, 32\)"),
+        (torch.zeros(300, 16, 16, 3), r"\(16, 16, 3\)"),
+        (torch.zeros(0, 3, 16, 16), r"\(0, 3, 16, 16\)"),
+        (torch.zeros(100, 3, 16, 16), "at least 192 images; got 100"),
+    ],
+)
+def test_images_out_of_the_contract_are_refused(images, words):
+    with pytest.raises(ValueError, match=words):
+        frechet_distance(images, torch.zeros(300, 3, 16, 16))
+
+
+def test_too_few_images_are_refused_by_each_score():
+    few, many = torch.zeros(50, 4), torch.zeros(500, 4)
+    with pytest.raises(ValueError, match="kernel distance needs at least 200 images; got 50"):
+        kernel_distance(few, many)
+    with pytest.raises(ValueError, match="precision and recall needs at least 100 images; got 50"):
+        precision_recall(many, few)
+
+
+def test_wrong_labels_neighbours_and_sizes_are_refused(sprites):
+    reference, others, _ = sprites
+    with pytest.raises(ValueError, match="got 1000 images and labels of shape"):
+        label_accuracy(others, torch.zeros(3, dtype=torch.int64))
+    with pytest.raises(ValueError, match='"pixel" or "feature"; got \'colour\''):
+        nearest_neighbours(others, reference, space="colour")
+    with pytest.raises(ValueError, match="from 1 to 1,000"):
+        nearest_neighbours(others, reference, k=0)
+    with pytest.raises(ValueError, match="at most 500"):
+        evaluate(others, others, reference, others)
+
+
+def test_missing_classifier_says_how_to_get_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"train_classifier\.py"):
+        load_classifier(tmp_path)
