@@ -1,0 +1,240 @@
+"""What diffusers does not ship: a pipeline that draws what a label asks for, and its label embedder."""
+
+import inspect
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from diffusers import ConfigMixin, DiffusionPipeline, ImagePipelineOutput, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from diffusers.utils.torch_utils import randn_tensor
+from torch import nn
+
+
+class LabelEmbedder(ModelMixin, ConfigMixin):
+    """Turn labels into the sequence that a cross-attention UNet attends to.
+
+    Two linear layers with a GELU between them. A row of zeros stands for "no label": it is what a
+    dropped label becomes in training, and what classifier-free guidance (arXiv 2207.12598) starts from.
+
+    Parameters
+    ----------
+    num_classes : int
+    embedding_dim : int
+        The UNet's `cross_attention_dim`.
+    class_names : sequence of str, optional
+        So that pictures can be asked for by name.
+    label_dropout : float
+        Share of labels dropped in training mode, in [0, 1). Above 0, the weights can be guided.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        num_classes: int = 5,
+        embedding_dim: int = 64,
+        class_names: Sequence[str] | None = None,
+        label_dropout: float = 0.0,
+    ):
+        super().__init__()
+        if class_names is not None and len(class_names) != num_classes:
+            raise ValueError(f"got {len(class_names)} class names for {num_classes} classes")
+        if not 0 <= label_dropout < 1:
+            raise ValueError(f"label_dropout must lie in [0, 1); got {label_dropout}")
+        self.layers = nn.Sequential(
+            nn.Linear(num_classes, embedding_dim), nn.GELU(), nn.Linear(embedding_dim, embedding_dim)
+        )
+
+    def forward(self, labels: torch.Tensor) -> torch.Tensor:
+        """Labels [batch, num_classes], one-hot or soft, to a sequence [batch, 1, embedding_dim]."""
+        labels = labels.to(self.dtype)
+        if self.training and self.config.label_dropout:
+            kept = torch.rand(len(labels), 1, device=labels.device) >= self.config.label_dropout
+            labels = labels * kept.to(labels.dtype)
+        return self.layers(labels).unsqueeze(1)
+
+
+def to_label_tensor(class_labels, num_classes: int, class_names: Sequence[str] | None = None) -> torch.Tensor:
+    """Turn class names, integers, one-hot or soft labels into float32 [batch, num_classes].
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, a number is out of range, a row has another length, or there are none;
+        the message lists the classes.
+    TypeError
+        If an entry is none of these.
+    """
+    names = [f"{i} = {name!r}" for i, name in enumerate(class_names or range(num_classes))]
+    classes = f"the classes are {', '.join(names)}"
+    if isinstance(class_labels, (torch.Tensor, np.ndarray)):
+        class_labels = class_labels.tolist()
+    if isinstance(class_labels, (str, int)):
+        class_labels = [class_labels]
+    if not isinstance(class_labels, Sequence) or isinstance(class_labels, bytes):
+        raise TypeError(
+            f"class_labels must be names, integers or rows of {num_classes} numbers; got "
+            f"{type(class_labels).__name__}; {classes}"
+        )
+    if not len(class_labels):
+        raise ValueError(f"class_labels is empty; {classes}")
+    return torch.stack([_row(entry, num_classes, class_names, classes) for entry in class_labels])
+
+
+def _row(entry, num_classes: int, class_names, classes: str) -> torch.Tensor:
+    """One label as a float32 vector [num_classes]."""
+    if isinstance(entry, (torch.Tensor, np.ndarray)):
+        entry = entry.tolist()
+    if isinstance(entry, str):
+        if entry not in (class_names or ()):
+            raise ValueError(f"unknown class {entry!r}; {classes}")
+        entry = list(class_names).index(entry)
+    if isinstance(entry, (int, np.integer)) and not isinstance(entry, bool):
+        if not 0 <= entry < num_classes:
+            raise ValueError(f"class number {entry} is out of range; {classes}")
+        return torch.eye(num_classes)[int(entry)]
+    try:
+        row = torch.as_tensor(entry, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"{entry!r} is neither a class name, an integer nor a row of numbers; {classes}"
+        ) from error
+    if row.ndim == 0:
+        raise TypeError(f"class numbers must be integers; got {entry!r}; {classes}")
+    if row.shape != (num_classes,) or not row.isfinite().all():
+        raise ValueError(
+            f"a row of labels must be {num_classes} finite numbers; got {tuple(row.shape)}; {classes}"
+        )
+    return row
+
+
+class ConditionalDDPMPipeline(DiffusionPipeline):
+    """Draw images of given classes with a cross-attention UNet.
+
+    Parameters
+    ----------
+    unet : UNet2DConditionModel
+    class_net : LabelEmbedder
+    scheduler : SchedulerMixin
+        DDPM, DDIM, DPM-Solver++, UniPC, Heun or any other with the same step interface; exchange it
+        by `pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)`.
+    prediction_type : str, optional
+        What the UNet was trained to predict; by default what the scheduler says. It is saved with the
+        pipeline, so that a scheduler that takes the output for something else is noticed.
+    """
+
+    model_cpu_offload_seq = "class_net->unet"
+    _callback_tensor_inputs = ("image",)
+
+    def __init__(self, unet, class_net, scheduler, prediction_type: str | None = None):
+        super().__init__()
+        self.register_modules(unet=unet, class_net=class_net, scheduler=scheduler)
+        self.register_to_config(prediction_type=prediction_type or scheduler.config.prediction_type)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        class_labels,
+        guidance_scale: float = 1.0,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+        num_inference_steps: int = 20,
+        eta: float = 0.0,
+        output_type: str = "pil",
+        return_dict: bool = True,
+        callback_on_step_end: Callable | None = None,
+    ) -> ImagePipelineOutput | tuple:
+        """Draw one image per label.
+
+        Parameters
+        ----------
+        class_labels : str, int, sequence of them, or tensor or nested list [batch, num_classes]
+            Names, numbers, one-hot or soft labels. A row of zeros asks for nothing in particular.
+        guidance_scale : float
+            Classifier-free guidance (arXiv 2207.12598): 1 is none and costs nothing, above 1 follows
+            the label more closely, 0 ignores it.
+        generator : torch.Generator or list of them, optional
+            With a list, image i depends on generator i alone.
+        num_inference_steps : int
+            From 1 to the number of training timesteps.
+        eta : float
+            Noise of DDIM's steps (arXiv 2010.02502), from 0 to 1; other schedulers do not take it.
+        output_type : "pil", "np" or "pt"
+            PIL images, float array [batch, h, w, c] or float32 tensor [batch, c, h, w], both in [0, 1].
+        return_dict : bool
+            Return an `ImagePipelineOutput`, or a tuple of one.
+        callback_on_step_end : callable, optional
+            Called as `callback(pipeline, i, t, {"image": x_t})` after each step; what it returns under
+            "image" goes on.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument makes no sense; the message says what would.
+        """
+        self.check_inputs(guidance_scale, num_inference_steps, eta, output_type)
+        config = self.class_net.config
+        labels = to_label_tensor(class_labels, config.num_classes, config.class_names)
+        if isinstance(generator, list) and len(generator) != len(labels):
+            raise ValueError(f"got a list of {len(generator)} generators for {len(labels)} images")
+        device, guided = self._execution_device, guidance_scale != 1
+        labels = labels.to(device)
+        # Both halves of guidance go through the UNet as one batch: first without labels, then with.
+        sequence = self.class_net(torch.cat([torch.zeros_like(labels), labels]) if guided else labels)
+        sequence = sequence.to(self.unet.dtype)
+        self.scheduler.set_timesteps(num_inference_steps, device=device)
+        image = self.prepare_noise(len(labels), generator, device)
+        extra = self.prepare_extra_step_kwargs(generator, eta)
+        for i, t in enumerate(self.progress_bar(self.scheduler.timesteps)):
+            model_input = self.scheduler.scale_model_input(torch.cat([image] * 2) if guided else image, t)
+            prediction = self.unet(model_input, t, encoder_hidden_states=sequence).sample
+            if guided:
+                without, with_label = prediction.chunk(2)
+                prediction = without + guidance_scale * (with_label - without)
+            image = self.scheduler.step(prediction, t, image, **extra).prev_sample
+            if callback_on_step_end is not None:
+                image = (callback_on_step_end(self, i, t, {"image": image}) or {}).get("image", image)
+        image = self.to_output(image, output_type)
+        self.maybe_free_model_hooks()
+        return ImagePipelineOutput(images=image) if return_dict else (image,)
+
+    def check_inputs(self, guidance_scale, num_inference_steps, eta, output_type) -> None:
+        """Raise ValueError for what would fail or mislead later."""
+        trained, found = self.config.prediction_type, self.scheduler.config.prediction_type
+        if trained != found:
+            raise ValueError(
+                f"the scheduler takes the output for {found!r}, but the UNet was trained to predict "
+                f"{trained!r}: make the scheduler with prediction_type={trained!r}"
+            )
+        most = self.scheduler.config.num_train_timesteps
+        if not 1 <= num_inference_steps <= most:
+            raise ValueError(f"num_inference_steps must be from 1 to {most}; got {num_inference_steps}")
+        if not 0 <= eta <= 1:
+            raise ValueError(f"eta must be from 0 (DDIM) to 1 (as noisy as DDPM); got {eta}")
+        if guidance_scale != 1 and not self.class_net.config.label_dropout:
+            raise ValueError(
+                f"guidance_scale={guidance_scale} needs weights that have seen dropped labels, and these "
+                "were trained with label_dropout=0: use guidance_scale=1, or train with label_dropout=0.1"
+            )
+        if output_type not in ("pil", "np", "pt"):
+            raise ValueError(f'output_type must be "pil", "np" or "pt"; got {output_type!r}')
+
+    def prepare_noise(self, batch_size: int, generator, device) -> torch.Tensor:
+        """Draw x_T, scaled as the scheduler wants it."""
+        size, channels = self.unet.config.sample_size, self.unet.config.in_channels
+        height, width = (size, size) if isinstance(size, int) else size
+        shape = (batch_size, channels, height, width)
+        noise = randn_tensor(shape, generator=generator, device=device, dtype=self.unet.dtype)
+        return noise * self.scheduler.init_noise_sigma
+
+    def prepare_extra_step_kwargs(self, generator, eta: float) -> dict:
+        """Keep what this scheduler's `step` takes."""
+        taken = inspect.signature(self.scheduler.step).parameters
+        return {k: v for k, v in {"generator": generator, "eta": eta}.items() if k in taken}
+
+    def to_output(self, image: torch.Tensor, output_type: str):
+        """Turn [-1, 1] into what was asked for."""
+        image = (image.float() / 2 + 0.5).clamp(0, 1)
+        if output_type == "pt":
+            return image
+        image = image.cpu().permute(0, 2, 3, 1).numpy()
+        return self.numpy_to_pil(image) if output_type == "pil" else image

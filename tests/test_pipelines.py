@@ -1,0 +1,332 @@
+"""The label-conditioned pipeline: formulas, round trips, schedulers, and every kind of bad input."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    HeunDiscreteScheduler,
+    UNet2DConditionModel,
+    UniPCMultistepScheduler,
+)
+
+from helpers.pipelines import ConditionalDDPMPipeline, LabelEmbedder, to_label_tensor
+
+NAMES = ("hero", "food", "spell")
+SCHEDULERS = (
+    DDPMScheduler,
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    UniPCMultistepScheduler,
+    HeunDiscreteScheduler,
+)
+
+
+def make_pipeline(label_dropout: float = 0.1, **scheduler_settings) -> ConditionalDDPMPipeline:
+    """Build a small pipeline with random weights, the same each time."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        unet = UNet2DConditionModel(
+            sample_size=8,
+            in_channels=3,
+            out_channels=3,
+            layers_per_block=1,
+            block_out_channels=(8, 16),
+            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+            cross_attention_dim=12,
+            attention_head_dim=4,
+            norm_num_groups=4,
+        )
+        class_net = LabelEmbedder(3, 12, NAMES, label_dropout)
+    settings = {"num_train_timesteps": 40, "beta_schedule": "squaredcos_cap_v2"} | scheduler_settings
+    pipeline = ConditionalDDPMPipeline(unet.eval(), class_net.eval(), DDPMScheduler(**settings))
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.fixture(scope="module")
+def pipeline(one_thread):
+    return make_pipeline()
+
+
+def seeded(*seeds: int):
+    """One generator, or a list of them."""
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return generators[0] if len(seeds) == 1 else generators
+
+
+def draw(pipeline, labels=("hero", "food"), seed=0, **options) -> torch.Tensor:
+    """Draw as tensors, in few steps."""
+    options = {"num_inference_steps": 4, "output_type": "pt", "generator": seeded(seed)} | options
+    return pipeline(list(labels), **options).images
+
+
+# --- labels ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["hero", "spell"],
+        ("hero", "spell"),
+        [0, 2],
+        ["hero", 2],
+        np.array([0, 2]),
+        torch.tensor([0, 2]),
+        torch.tensor([0, 2], dtype=torch.int32),
+        [[1, 0, 0], [0, 0, 1]],
+        torch.tensor([[1, 0, 0], [0, 0, 1]]),
+        torch.tensor([[1.0, 0, 0], [0, 0, 1]], dtype=torch.bfloat16),
+        np.array([[1.0, 0, 0], [0, 0, 1]]),
+        torch.tensor([[True, False, False], [False, False, True]]),
+        [torch.tensor(0), torch.tensor([0.0, 0, 1])],
+        [np.int64(0), np.int64(2)],
+    ],
+)
+def test_labels_are_taken_in_every_form(labels):
+    tensor = to_label_tensor(labels, 3, NAMES)
+    assert tensor.dtype == torch.float32
+    assert torch.equal(tensor, torch.tensor([[1.0, 0, 0], [0, 0, 1]]))
+
+
+def test_single_and_soft_labels():
+    assert torch.equal(to_label_tensor("food", 3, NAMES), torch.tensor([[0.0, 1, 0]]))
+    assert torch.equal(to_label_tensor(1, 3), torch.tensor([[0.0, 1, 0]]))
+    assert torch.equal(to_label_tensor([[0.5, 0.5, 0]], 3), torch.tensor([[0.5, 0.5, 0]]))
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "words"),
+    [
+        (["dragon"], ValueError, "unknown class 'dragon'"),
+        ([3], ValueError, "class number 3 is out of range"),
+        ([-1], ValueError, "class number -1 is out of range"),
+        ([[1, 0]], ValueError, r"a row of labels must be 3 finite numbers; got \(2,\)"),
+        ([[1, 0, float("nan")]], ValueError, "3 finite numbers"),
+        (torch.zeros(2, 4), ValueError, r"got \(4,\)"),
+        (torch.zeros(1, 1, 3), ValueError, r"got \(1, 3\)"),
+        ([], ValueError, "class_labels is empty"),
+        (torch.zeros(0, 3), ValueError, "class_labels is empty"),
+        ([1.5], TypeError, "class numbers must be integers; got 1.5"),
+        (None, TypeError, "got NoneType"),
+        ([None], TypeError, "None is neither a class name"),
+        ([["hero", "food", "spell"]], TypeError, "is neither a class name"),
+    ],
+)
+def test_wrong_labels_are_refused_and_the_classes_listed(pipeline, labels, error, words):
+    with pytest.raises(error, match=words) as caught:
+        pipeline(labels)
+    assert "the classes are 0 = 'hero', 1 = 'food', 2 = 'spell'" in str(caught.value)
+
+
+# --- the embedder ---------------------------------------------------------------------------------
+
+
+def test_embedder_makes_a_sequence_of_one():
+    embedder = LabelEmbedder(3, 12)
+    labels = torch.eye(3)
+    assert embedder(labels).shape == (3, 1, 12)
+    first, last = embedder.layers[0], embedder.layers[2]
+    by_hand = torch.nn.functional.gelu(labels @ first.weight.T + first.bias) @ last.weight.T + last.bias
+    torch.testing.assert_close(embedder(labels)[:, 0], by_hand)
+    assert embedder(labels.long()).dtype == torch.float32  # the classic mistake is mended, not punished
+    assert embedder.to(torch.bfloat16)(labels).dtype == torch.bfloat16
+
+
+def test_embedder_drops_labels_in_training_only():
+    embedder = LabelEmbedder(3, 12, label_dropout=0.3)
+    labels = torch.eye(3).repeat(1000, 1)
+    nothing = embedder.eval()(torch.zeros(1, 3))
+    assert not (embedder(labels) == nothing).all(-1).any()
+    torch.manual_seed(0)
+    dropped = torch.isclose(embedder.train()(labels), nothing).all(-1).float().mean()
+    assert dropped == pytest.approx(0.3, abs=0.03)
+
+
+def test_embedder_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match="got 2 class names for 3 classes"):
+        LabelEmbedder(3, 12, ("a", "b"))
+    for value in (-0.1, 1.0):
+        with pytest.raises(ValueError, match=r"label_dropout must lie in \[0, 1\)"):
+            LabelEmbedder(3, label_dropout=value)
+
+
+# --- drawing --------------------------------------------------------------------------------------
+
+
+def test_loop_is_that_of_the_papers(pipeline):
+    generator = seeded(3)
+    labels = to_label_tensor(["hero", "food"], 3, NAMES)
+    image = torch.randn(2, 3, 8, 8, generator=generator)
+    scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)
+    scheduler.set_timesteps(4)
+    with torch.no_grad():
+        for t in scheduler.timesteps:
+            noise_pred = pipeline.unet(image, t, pipeline.class_net(labels)).sample
+            image = scheduler.step(noise_pred, t, image, generator=generator).prev_sample
+    torch.testing.assert_close(draw(pipeline, seed=3), (image / 2 + 0.5).clamp(0, 1))
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5, 3.0])
+def test_guidance_is_the_formula(pipeline, scale):
+    calls, step = [], pipeline.scheduler.step
+
+    def watch(prediction, *args, **options):
+        calls.append(prediction)
+        return step(prediction, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline.scheduler, "step", watch)
+        patch.setattr(pipeline, "prepare_extra_step_kwargs", lambda generator, eta: {"generator": generator})
+        draw(pipeline, guidance_scale=scale, num_inference_steps=1)
+    image, labels = torch.randn(2, 3, 8, 8, generator=seeded(0)), torch.eye(3)[:2]
+    with torch.no_grad():
+        t = pipeline.scheduler.timesteps[0]
+        without = pipeline.unet(image, t, pipeline.class_net(torch.zeros(2, 3))).sample
+        with_label = pipeline.unet(image, t, pipeline.class_net(labels)).sample
+    torch.testing.assert_close(calls[0], without + scale * (with_label - without), atol=1e-5, rtol=1e-4)
+
+
+def test_guidance_runs_one_batch_and_costs_nothing_at_one(pipeline):
+    sizes, forward = [], pipeline.unet.forward
+
+    def watch(sample, *args, **options):
+        sizes.append(len(sample))
+        return forward(sample, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline.unet, "forward", watch)
+        draw(pipeline)
+        draw(pipeline, guidance_scale=2.0)
+    assert sizes == [2] * 4 + [4] * 4
+
+
+def test_labels_decide_what_is_drawn(pipeline):
+    assert not torch.allclose(draw(pipeline, ["hero"]), draw(pipeline, ["spell"]))
+    assert torch.equal(draw(pipeline, ["hero"]), draw(pipeline, [0]))
+
+
+@pytest.mark.parametrize("kind", SCHEDULERS)
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_each_image_of_a_list_of_generators_is_that_image_alone(kind, scale):
+    pipeline = make_pipeline()
+    pipeline.scheduler = kind.from_config(pipeline.scheduler.config)
+    labels = ["hero", "food", "spell"]
+    together = draw(pipeline, labels, generator=seeded(5, 6, 7), guidance_scale=scale)
+    assert together.isfinite().all() and together.shape == (3, 3, 8, 8)
+    for i, seed in enumerate((5, 6, 7)):
+        alone = draw(pipeline, labels[i : i + 1], generator=seeded(seed), guidance_scale=scale)
+        torch.testing.assert_close(together[i], alone[0], atol=1e-4, rtol=1e-3)
+
+
+def test_eta_reaches_the_scheduler_that_takes_it():
+    pipeline = make_pipeline()
+    plain = draw(pipeline)
+    assert torch.equal(draw(pipeline, eta=0.7), plain)  # DDPM takes none
+    pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
+    assert not torch.equal(draw(pipeline, eta=1.0), draw(pipeline, eta=0.0))
+
+
+def test_output_types_agree(pipeline):
+    tensor, array = draw(pipeline), draw(pipeline, output_type="np")
+    pictures = draw(pipeline, output_type="pil")
+    assert tensor.dtype == torch.float32 and tensor.min() >= 0 and tensor.max() <= 1
+    np.testing.assert_array_equal(array, tensor.permute(0, 2, 3, 1).numpy())
+    assert [p.size for p in pictures] == [(8, 8)] * 2
+    np.testing.assert_array_equal(np.asarray(pictures[0]), (array[0] * 255).round().astype(np.uint8))
+    as_tuple = pipeline(["hero"], num_inference_steps=1, return_dict=False)
+    assert isinstance(as_tuple, tuple) and len(as_tuple[0]) == 1
+
+
+def test_callback_sees_each_step_and_may_change_the_image(pipeline):
+    seen = []
+
+    def watch(pipe, i, t, kwargs):
+        seen.append((pipe is pipeline, i, int(t), kwargs["image"].shape))
+        return {"image": torch.zeros_like(kwargs["image"])} if i == 3 else None
+
+    images = draw(pipeline, callback_on_step_end=watch)
+    assert seen == [(True, i, t, (2, 3, 8, 8)) for i, t in enumerate((30, 20, 10, 0))]
+    assert (images == 0.5).all()
+
+
+def test_bfloat16_draws(one_thread):
+    images = draw(make_pipeline().to(torch.bfloat16))
+    assert images.dtype == torch.float32 and images.isfinite().all()
+
+
+def test_diffusers_own_methods_go_on_working(pipeline, capsys):
+    assert pipeline.to("cpu") is pipeline and pipeline.device.type == "cpu"
+    pipeline.enable_attention_slicing()
+    sliced = draw(pipeline)
+    pipeline.disable_attention_slicing()
+    torch.testing.assert_close(draw(pipeline), sliced, atol=1e-4, rtol=1e-3)
+    assert set(pipeline.components) == {"unet", "class_net", "scheduler"}
+    pipeline.set_progress_bar_config(disable=False, desc="my bar")
+    draw(pipeline)
+    pipeline.set_progress_bar_config(disable=True)
+    assert "my bar" in capsys.readouterr().err
+
+
+# --- round trip -----------------------------------------------------------------------------------
+
+
+def test_saving_and_loading_changes_nothing(pipeline, tmp_path):
+    pipeline.save_pretrained(tmp_path)
+    assert {p.suffix for p in tmp_path.rglob("*") if p.is_file()} == {".json", ".safetensors"}
+    again = ConditionalDDPMPipeline.from_pretrained(tmp_path)
+    again.set_progress_bar_config(disable=True)
+    for part in ("unet", "class_net"):
+        ours, theirs = getattr(pipeline, part).state_dict(), getattr(again, part).state_dict()
+        assert ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
+    assert again.config.prediction_type == "epsilon"
+    assert tuple(again.class_net.config.class_names) == NAMES and again.class_net.config.label_dropout == 0.1
+    assert torch.equal(draw(again, guidance_scale=2.0), draw(pipeline, guidance_scale=2.0))
+
+
+def test_prediction_type_survives_a_change_of_scheduler_and_a_round_trip(tmp_path):
+    pipeline = make_pipeline(prediction_type="v_prediction")
+    pipeline.save_pretrained(tmp_path)
+    again = ConditionalDDPMPipeline.from_pretrained(tmp_path)
+    again.scheduler = DDIMScheduler.from_config(again.scheduler.config)
+    again.scheduler.register_to_config(prediction_type="epsilon")
+    with pytest.raises(ValueError, match=r"'epsilon'.*'v_prediction'"):
+        again(["hero"])
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"generator": seeded(1, 2, 3)}, "a list of 3 generators for 2 images"),
+        ({"num_inference_steps": 0}, "from 1 to 40; got 0"),
+        ({"num_inference_steps": 41}, "from 1 to 40; got 41"),
+        ({"eta": 1.5}, "eta must be from 0 .* got 1.5"),
+        ({"eta": -0.1}, "eta must be from 0"),
+        ({"output_type": "latent"}, "output_type must be"),
+    ],
+)
+def test_wrong_options_are_refused_before_any_work(pipeline, options, words):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline.unet, "forward", None)  # calling it would fail otherwise
+        with pytest.raises(ValueError, match=words):
+            draw(pipeline, **options)
+
+
+def test_guidance_needs_weights_that_have_seen_dropped_labels():
+    pipeline = make_pipeline(label_dropout=0.0)
+    with pytest.raises(ValueError, match="label_dropout=0"):
+        draw(pipeline, guidance_scale=2.0)
+    assert draw(pipeline).isfinite().all()
+
+
+def test_scheduler_that_takes_the_output_for_something_else_is_refused():
+    pipeline = make_pipeline()
+    pipeline.scheduler = DDIMScheduler(num_train_timesteps=40, prediction_type="v_prediction")
+    with pytest.raises(ValueError, match=r"'v_prediction'.*'epsilon'"):
+        draw(pipeline)
