@@ -8,20 +8,23 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from .figures import (
-    FACE_RGB,
-    INK,
-    STYLE,
-    draw_grid,
-    draw_panels,
-    label_ends,
-    pick_colours,
-    to_images,
-    to_tensor,
-)
+from .curves import get_alphas, plot_losses, plot_noise_schedule, plot_quality_vs_cost
+from .figures import FACE_RGB, draw_grid, to_images, to_tensor
+
+__all__ = [
+    "plot_dataset",
+    "plot_denoising_steps",
+    "plot_forward_process",
+    "plot_generated_images",
+    "plot_losses",
+    "plot_nearest_neighbours",
+    "plot_noise_schedule",
+    "plot_quality_vs_cost",
+    "to_images",
+    "to_tensor",
+]
 
 
 def plot_generated_images(
@@ -83,13 +86,6 @@ def plot_dataset(dataset, num_images: int = 8, seed: int = 0) -> Figure:
     return draw_grid(np.stack(tiles), len(names), num_images, alt, row_titles=names)
 
 
-def _alphas(noise_scheduler) -> np.ndarray:
-    """The scheduler's ᾱ_t, or a ValueError for one that is not of the DDPM family."""
-    if not hasattr(noise_scheduler, "alphas_cumprod"):
-        raise ValueError(f"{type(noise_scheduler).__name__} has no alphas_cumprod; use e.g. a DDPMScheduler")
-    return np.asarray(noise_scheduler.alphas_cumprod.cpu(), dtype=np.float64)
-
-
 def plot_forward_process(image, noise_scheduler, timesteps=None, noise=None, seed: int = 0) -> Figure:
     """Draw a filmstrip of the forward process: the clean image x₀, then x_t, with t and ᾱ_t above it.
 
@@ -111,7 +107,7 @@ def plot_forward_process(image, noise_scheduler, timesteps=None, noise=None, see
     """
     clean = to_tensor(image)
     schedulers = noise_scheduler if isinstance(noise_scheduler, Mapping) else {"": noise_scheduler}
-    last = min(len(_alphas(scheduler)) for scheduler in schedulers.values()) - 1
+    last = min(len(get_alphas(scheduler)) for scheduler in schedulers.values()) - 1
     steps = np.arange(1, 9) * last // 8 if timesteps is None else np.asarray(timesteps, dtype=np.int64)
     if not steps.size or steps.min() < 0 or steps.max() > last:
         raise ValueError(f"timesteps must lie in 0 … {last}; got {steps.tolist()}")
@@ -122,7 +118,7 @@ def plot_forward_process(image, noise_scheduler, timesteps=None, noise=None, see
     rows, titles, names = [], [], []
     for name, scheduler in schedulers.items():
         times = ["" if names else f"t = {t}\n" for t in steps]
-        heads = [f"{time}ᾱ = {_alphas(scheduler)[t]:.3f}" for time, t in zip(times, steps, strict=True)]
+        heads = [f"{time}ᾱ = {get_alphas(scheduler)[t]:.3f}" for time, t in zip(times, steps, strict=True)]
         for i, x_0 in enumerate(clean):
             eps = noise.cpu().float().expand_as(clean)[i]
             rows += [x_0, *(scheduler.add_noise(x_0[None], eps[None], torch.tensor([t]))[0] for t in steps)]
@@ -174,77 +170,3 @@ def plot_nearest_neighbours(generated, neighbours, distances: Sequence[float] | 
     names = ["generated", "nearest training image" + (", and distance" if titles[len(above) :] else "")]
     alt = "generated images above their nearest training images"
     return draw_grid(np.concatenate([above, below]), 2, len(above), alt, titles, names)
-
-
-def plot_noise_schedule(noise_schedulers) -> Figure:
-    """Draw signal √ᾱ_t and noise √(1 - ᾱ_t) over t, and the signal-to-noise ratio ᾱ_t / (1 - ᾱ_t).
-
-    Parameters
-    ----------
-    noise_schedulers : dict of schedulers by name, or one scheduler
-
-    Raises
-    ------
-    ValueError
-        If there are none or more than seven, or one has no `alphas_cumprod`.
-    """
-    if not isinstance(noise_schedulers, Mapping):
-        noise_schedulers = {"": noise_schedulers}
-    names, colours = list(noise_schedulers), pick_colours(noise_schedulers)
-    # A schedule may end at no signal at all: keep the logarithm finite.
-    curves = [_alphas(scheduler).clip(1e-12, 1 - 1e-12) for scheduler in noise_schedulers.values()]
-    coefficients = ("Signal and noise in $x_t$", "coefficient", "linear")
-    ratio = ("Signal-to-noise ratio", "log₁₀ SNR", "linear")
-    with rc_context(STYLE):
-        figure, axes = draw_panels(f"noise schedules {', '.join(names)}", "timestep t", coefficients, ratio)
-        for alphas, colour in zip(curves, colours, strict=True):
-            axes[0].plot(np.sqrt(alphas), color=colour)
-            axes[0].plot(np.sqrt(1 - alphas), color=colour, linestyle=(0, (4, 2)))
-            axes[1].plot(np.log10(alphas / (1 - alphas)), color=colour)
-        # The last steps of a cosine schedule would flatten the rest.
-        axes[1].set_ylim(bottom=max(-5, axes[1].get_ylim()[0]))
-        label_ends(axes[0], ("noise √(1 - ᾱ)", "signal √ᾱ"), (1, 0), (INK, INK))
-        label_ends(axes[1], names, [np.log10(a[-1] / (1 - a[-1])) for a in curves], colours)
-    return figure
-
-
-def plot_losses(history, window: int | None = None) -> Figure:
-    """Draw training losses on a linear and on a log scale: faint as they came, strong their running mean.
-
-    Parameters
-    ----------
-    history : TrainingHistory, sequence of float, or dict of these by name
-        Anything with `losses`, or the losses themselves; a dict to compare several runs.
-    window : int, optional
-        Steps in the running mean; by default a fiftieth of the run.
-
-    Raises
-    ------
-    ValueError
-        If there is no loss to draw, or window is below 1.
-    """
-    runs = history if isinstance(history, Mapping) else {"": history}
-    runs = {name: np.asarray(getattr(run, "losses", run), dtype=float) for name, run in runs.items()}
-    if any(run.ndim != 1 or not run.size for run in runs.values()) or (window is not None and window < 1):
-        shapes = ", ".join(str(run.shape) for run in runs.values())
-        raise ValueError(f"expected losses [steps], not empty, and window ≥ 1; got {shapes}, window {window}")
-    colours, ends = pick_colours(runs), []
-    with rc_context(STYLE):
-        panels = [(f"Loss, {scale} scale", "mean squared error", scale) for scale in ("linear", "log")]
-        figure, axes = draw_panels("training loss", "training step", *panels)
-        for losses, colour in zip(runs.values(), colours, strict=True):
-            mean = _running_mean(losses, window or max(1, len(losses) // 50))
-            for ax in axes:
-                ax.plot(losses, color=colour, alpha=0.25, linewidth=0.8)
-                ax.plot(mean, color=colour)
-            ends.append(mean[-1])
-        axes[0].set_ylim(bottom=0)
-        label_ends(axes[1], list(runs), ends, colours)
-    return figure
-
-
-def _running_mean(values: np.ndarray, window: int) -> np.ndarray:
-    """Mean of each value and its neighbours, `window` in all, fewer at the ends."""
-    total, middle = np.concatenate([[0.0], np.cumsum(values)]), np.arange(len(values))
-    start, stop = np.maximum(0, middle - window // 2), np.minimum(len(values), middle + (window + 1) // 2)
-    return (total[stop] - total[start]) / (stop - start)

@@ -1,5 +1,6 @@
 """Find weights, shipped or on the Hub, and say in words what is wrong if they cannot be used."""
 
+import json
 import re
 from pathlib import Path
 
@@ -47,6 +48,25 @@ def find_weights(name: str, root: Path | str | None = None) -> Path:
                 "with `make weights`"
             ) from error
     return folder
+
+
+def load_pipeline(name: str, root: Path | str | None = None, **kwargs):
+    """Load a trained pipeline of whichever class its folder names, this project's own among them.
+
+    Parameters
+    ----------
+    name, root
+        See `find_weights`, which also says what may be raised.
+    **kwargs
+        For `from_pretrained`, for example `torch_dtype`.
+    """
+    from diffusers import DiffusionPipeline
+
+    folder = find_weights(name, root)
+    kind = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
+    if kind == "ConditionalDDPMPipeline":  # diffusers looks for pipelines among its own only
+        from .pipelines import ConditionalDDPMPipeline as DiffusionPipeline
+    return DiffusionPipeline.from_pretrained(folder, **kwargs)
 
 
 def _download(repo_id: str) -> Path:

@@ -17,7 +17,6 @@ sys.path.insert(0, str(ROOT))
 
 import diffusers  # noqa: E402
 import torch  # noqa: E402
-from diffusers import DiffusionPipeline  # noqa: E402
 
 from helpers.checkpoints import write_file  # noqa: E402
 from helpers.datasets import load_sprites  # noqa: E402
@@ -31,14 +30,14 @@ from helpers.evaluation import (  # noqa: E402
     make_sampler,
 )
 from helpers.training import get_device  # noqa: E402
-from helpers.weights import find_weights  # noqa: E402
+from helpers.weights import find_weights, load_pipeline  # noqa: E402
 from scripts.cards import stamp  # noqa: E402
 from scripts.train import describe_device  # noqa: E402
 
 
 def score(folder: Path, samples: int, sampler: str, steps: int, seed: int) -> dict:
     """Draw the samples and compute all scores; return what goes into the file."""
-    pipeline = DiffusionPipeline.from_pretrained(folder).to(get_device())
+    pipeline = load_pipeline(str(folder)).to(get_device())
     pipeline.scheduler = make_sampler(pipeline.scheduler, sampler)
     real = load_sprites("all")
     # Equally many of each class, for a model that can be asked for one.

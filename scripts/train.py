@@ -1,6 +1,7 @@
 """Train the shipped weights: the configuration of the notebook, only longer.
 
     python scripts/train.py unconditional
+    python scripts/train.py label_conditioned
 
 A run that is stopped goes on from its last checkpoint when the same command is given again.
 """
@@ -18,10 +19,12 @@ sys.path.insert(0, str(ROOT))
 
 import diffusers  # noqa: E402
 import torch  # noqa: E402
-from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel  # noqa: E402
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DConditionModel, UNet2DModel  # noqa: E402
 
 from helpers.checkpoints import write_folder  # noqa: E402
 from helpers.datasets import load_sprites  # noqa: E402
+from helpers.evaluation import make_sampler  # noqa: E402
+from helpers.pipelines import ConditionalDDPMPipeline, LabelEmbedder  # noqa: E402
 from helpers.training import TrainingConfig, TrainingHistory, choose_precision, get_device, train  # noqa: E402
 from scripts.cards import stamp  # noqa: E402
 
@@ -38,7 +41,30 @@ def build_unconditional() -> tuple[UNet2DModel, DDPMScheduler]:
         up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
         norm_num_groups=8,
     )
-    return unet, DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2")
+    return unet, build_noise_scheduler()
+
+
+def build_label_conditioned(class_names) -> tuple[UNet2DConditionModel, LabelEmbedder, DDPMScheduler]:
+    """Build the cross-attention UNet, the label embedder and the noise scheduler of notebook 02."""
+    unet = UNet2DConditionModel(
+        sample_size=16,
+        in_channels=3,
+        out_channels=3,
+        layers_per_block=1,
+        block_out_channels=(32, 64, 96),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=64,
+        attention_head_dim=4,
+        norm_num_groups=8,
+    )
+    class_net = LabelEmbedder(len(class_names), 64, tuple(class_names), label_dropout=0.1)
+    return unet, class_net, build_noise_scheduler()
+
+
+def build_noise_scheduler() -> DDPMScheduler:
+    """Build the noise scheduler of the series: 500 timesteps, cosine (arXiv 2102.09672)."""
+    return DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2")
 
 
 def describe_device(device: torch.device) -> str:
@@ -86,8 +112,8 @@ def card_table(run: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", choices=["unconditional"])
-    parser.add_argument("--steps", type=int, default=8_000)
+    parser.add_argument("model", choices=["unconditional", "label_conditioned"])
+    parser.add_argument("--steps", type=int, default=16_000)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, help="another sprites.npz")
@@ -95,12 +121,17 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, default=ROOT / "runs", help="where to keep the state")
     args = parser.parse_args()
     torch.manual_seed(args.seed)
-    unet, noise_scheduler = build_unconditional()
+    dataset, class_net = load_sprites("train", path=args.data), None
+    if args.model == "unconditional":
+        unet, noise_scheduler = build_unconditional()
+    else:
+        unet, class_net, noise_scheduler = build_label_conditioned(dataset.class_names)
     settings = {"num_steps": args.steps, "batch_size": args.batch_size, "seed": args.seed}
     history = train(
         unet,
         noise_scheduler,
-        load_sprites("train", path=args.data),
+        dataset,
+        condition=class_net,
         checkpoint_dir=args.checkpoints / args.model,
         checkpoint_minutes=5,
         **settings,
@@ -110,7 +141,11 @@ def main() -> None:
     run = record(TrainingConfig(**settings), history, str(args.data or "data/sprites.npz"), command)
 
     def write(folder: Path) -> None:
-        DDPMPipeline(unet.cpu(), noise_scheduler).save_pretrained(folder)
+        if class_net is None:
+            pipeline = DDPMPipeline(unet.cpu(), noise_scheduler)
+        else:
+            pipeline = ConditionalDDPMPipeline(unet.cpu(), class_net.cpu(), make_sampler(noise_scheduler))
+        pipeline.save_pretrained(folder)
         (folder / "training.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
 
     write_folder(args.output / args.model, write)

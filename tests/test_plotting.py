@@ -13,10 +13,11 @@ from diffusers import DDPMScheduler
 from PIL import Image
 
 from helpers import plotting
-from helpers.figures import FACE_RGB, GAP, PAD, RATIO, WIDTH
+from helpers.figures import FACE_RGB, GAP, PAD, RATIO, WIDTH, pick_colours
 from helpers.sprites import CLASS_NAMES, draw_sprite
 
 SPRITES = np.stack([draw_sprite(name, 0, i).image for name in CLASS_NAMES for i in range(4)])
+CURVES = {"ours": [(1, 80, 70, 90), (4, 9, 8, 10)], "theirs": [(1, 300, 280, 320), (60, 40, 35, 45)]}
 TENSORS = plotting.to_tensor(SPRITES)
 SCHEDULERS = {
     "linear": DDPMScheduler(100),
@@ -56,6 +57,7 @@ ALL = {
     "forward": lambda: plotting.plot_forward_process(TENSORS[0], SCHEDULERS),
     "losses": lambda: plotting.plot_losses([1.0, 0.5, 0.25]),
     "denoising": lambda: plotting.plot_denoising_steps(TENSORS[:3], [99, 50, 0]),
+    "quality": lambda: plotting.plot_quality_vs_cost(CURVES, "minutes", floor=2.0, title="Quality"),
     "neighbours": lambda: plotting.plot_nearest_neighbours(TENSORS[:3], TENSORS[3:6]),
 }
 
@@ -281,7 +283,7 @@ def test_noise_schedule_draws_signal_noise_and_ratio():
     assert np.allclose(left.lines[1].get_ydata(), np.sqrt(1 - alphas), atol=1e-6)
     assert np.allclose(right.lines[0].get_ydata(), np.log10(alphas / (1 - alphas)), atol=1e-3)
     assert {"linear", "cosine"} <= set(texts(figure))
-    assert {right.lines[i].get_color() for i in (0, 1)} <= set(plotting.pick_colours(range(7)))
+    assert {right.lines[i].get_color() for i in (0, 1)} <= set(pick_colours(range(7)))
 
 
 def test_noise_schedule_that_ends_at_no_signal():
@@ -322,3 +324,23 @@ def test_end_labels_keep_apart():
 def test_losses_refuses(losses, window):
     with pytest.raises(ValueError, match="losses"):
         plotting.plot_losses(losses, window)
+
+
+# --- quality against cost -------------------------------------------------------------------------
+
+
+def test_quality_curves_are_drawn_in_order_with_the_floor():
+    figure = plotting.plot_quality_vs_cost({"ours": CURVES["ours"][::-1]}, "minutes", floor=2.0)
+    (axes,) = figure.axes
+    assert axes.get_xscale() == axes.get_yscale() == "log"
+    assert axes.lines[0].get_xdata().tolist() == [1, 4] and axes.lines[0].get_ydata().tolist() == [80, 9]
+    assert list(axes.lines[1].get_ydata()) == [2.0, 2.0]
+    assert {text.get_text() for text in axes.texts} == {"ours", "real images"}
+
+
+def test_quality_curves_that_cannot_be_drawn_are_refused():
+    for points in ([], [(0, 1, 1, 1)], [(1, -1, 1, 1)]):
+        with pytest.raises(ValueError, match="curve 'ours' must have points"):
+            plotting.plot_quality_vs_cost({"ours": points}, "minutes")
+    with pytest.raises(ValueError, match="1 to 7 curves"):
+        plotting.plot_quality_vs_cost({}, "minutes")

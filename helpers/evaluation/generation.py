@@ -16,7 +16,7 @@ SAMPLERS = {
 DEFAULT_SAMPLER, DEFAULT_STEPS = "sde-dpm-solver++", 20
 
 
-def make_sampler(noise_scheduler, sampler: str = DEFAULT_SAMPLER):
+def make_sampler(noise_scheduler, sampler: str = DEFAULT_SAMPLER, **settings):
     """Return a scheduler that samples what was trained with `noise_scheduler`.
 
     The fast ones start one stride below the last timestep ("leading"): at the very end of a cosine
@@ -27,6 +27,8 @@ def make_sampler(noise_scheduler, sampler: str = DEFAULT_SAMPLER):
     noise_scheduler : SchedulerMixin
         Its noise schedule and prediction type are kept.
     sampler : "sde-dpm-solver++", "dpm-solver++", "ddim" or "ddpm"
+    **settings
+        Of the scheduler's configuration, to depart from the defaults here: `clip_sample=True`, ...
 
     Raises
     ------
@@ -35,8 +37,8 @@ def make_sampler(noise_scheduler, sampler: str = DEFAULT_SAMPLER):
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"unknown sampler {sampler!r}; expected one of {', '.join(SAMPLERS)}")
-    kind, settings = SAMPLERS[sampler]
-    return kind.from_config(noise_scheduler.config, **settings)
+    kind, defaults = SAMPLERS[sampler]
+    return kind.from_config(noise_scheduler.config, **defaults | settings)
 
 
 def generate_images(

@@ -1,0 +1,140 @@
+"""The figures of `plotting` that are curves: noise schedules, losses, quality against cost."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from .figures import INK, PAD, STYLE, WIDTH, NotebookFigure, draw_panels, label_ends, pick_colours
+
+
+def get_alphas(noise_scheduler) -> np.ndarray:
+    """The scheduler's ᾱ_t, or a ValueError for one that is not of the DDPM family."""
+    if not hasattr(noise_scheduler, "alphas_cumprod"):
+        raise ValueError(f"{type(noise_scheduler).__name__} has no alphas_cumprod; use e.g. a DDPMScheduler")
+    return np.asarray(noise_scheduler.alphas_cumprod.cpu(), dtype=np.float64)
+
+
+def plot_noise_schedule(noise_schedulers) -> Figure:
+    """Draw signal √ᾱ_t and noise √(1 - ᾱ_t) over t, and the signal-to-noise ratio ᾱ_t / (1 - ᾱ_t).
+
+    Parameters
+    ----------
+    noise_schedulers : dict of schedulers by name, or one scheduler
+
+    Raises
+    ------
+    ValueError
+        If there are none or more than seven, or one has no `alphas_cumprod`.
+    """
+    if not isinstance(noise_schedulers, Mapping):
+        noise_schedulers = {"": noise_schedulers}
+    names, colours = list(noise_schedulers), pick_colours(noise_schedulers)
+    # A schedule may end at no signal at all: keep the logarithm finite.
+    curves = [get_alphas(scheduler).clip(1e-12, 1 - 1e-12) for scheduler in noise_schedulers.values()]
+    coefficients = ("Signal and noise in $x_t$", "coefficient", "linear")
+    ratio = ("Signal-to-noise ratio", "log₁₀ SNR", "linear")
+    with rc_context(STYLE):
+        figure, axes = draw_panels(f"noise schedules {', '.join(names)}", "timestep t", coefficients, ratio)
+        for alphas, colour in zip(curves, colours, strict=True):
+            axes[0].plot(np.sqrt(alphas), color=colour)
+            axes[0].plot(np.sqrt(1 - alphas), color=colour, linestyle=(0, (4, 2)))
+            axes[1].plot(np.log10(alphas / (1 - alphas)), color=colour)
+        # The last steps of a cosine schedule would flatten the rest.
+        axes[1].set_ylim(bottom=max(-5, axes[1].get_ylim()[0]))
+        label_ends(axes[0], ("noise √(1 - ᾱ)", "signal √ᾱ"), (1, 0), (INK, INK))
+        label_ends(axes[1], names, [np.log10(a[-1] / (1 - a[-1])) for a in curves], colours)
+    return figure
+
+
+def plot_losses(history, window: int | None = None) -> Figure:
+    """Draw training losses on a linear and on a log scale: faint as they came, strong their running mean.
+
+    Parameters
+    ----------
+    history : TrainingHistory, sequence of float, or dict of these by name
+        Anything with `losses`, or the losses themselves; a dict to compare several runs.
+    window : int, optional
+        Steps in the running mean; by default a fiftieth of the run.
+
+    Raises
+    ------
+    ValueError
+        If there is no loss to draw, or window is below 1.
+    """
+    runs = history if isinstance(history, Mapping) else {"": history}
+    runs = {name: np.asarray(getattr(run, "losses", run), dtype=float) for name, run in runs.items()}
+    if any(run.ndim != 1 or not run.size for run in runs.values()) or (window is not None and window < 1):
+        shapes = ", ".join(str(run.shape) for run in runs.values())
+        raise ValueError(f"expected losses [steps], not empty, and window ≥ 1; got {shapes}, window {window}")
+    colours, ends = pick_colours(runs), []
+    with rc_context(STYLE):
+        panels = [(f"Loss, {scale} scale", "mean squared error", scale) for scale in ("linear", "log")]
+        figure, axes = draw_panels("training loss", "training step", *panels)
+        for losses, colour in zip(runs.values(), colours, strict=True):
+            mean = _running_mean(losses, window or max(1, len(losses) // 50))
+            for ax in axes:
+                ax.plot(losses, color=colour, alpha=0.25, linewidth=0.8)
+                ax.plot(mean, color=colour)
+            ends.append(mean[-1])
+        axes[0].set_ylim(bottom=0)
+        label_ends(axes[1], list(runs), ends, colours)
+    return figure
+
+
+def _running_mean(values: np.ndarray, window: int) -> np.ndarray:
+    """Mean of each value and its neighbours, `window` in all, fewer at the ends."""
+    total, middle = np.concatenate([[0.0], np.cumsum(values)]), np.arange(len(values))
+    start, stop = np.maximum(0, middle - window // 2), np.minimum(len(values), middle + (window + 1) // 2)
+    return (total[stop] - total[start]) / (stop - start)
+
+
+def plot_quality_vs_cost(
+    curves: Mapping[str, Sequence[tuple[float, float, float, float]]],
+    xlabel: str,
+    ylabel: str = "Fréchet distance",
+    floor: float | None = None,
+    title: str = "",
+) -> Figure:
+    """Draw quality against cost, both on log scales, with intervals; lower left is better.
+
+    Parameters
+    ----------
+    curves : mapping of name to points (cost, value, low, high)
+        All above 0; low and high bound the value's interval.
+    floor : float, optional
+        The value that real images reach, drawn as a dashed line.
+
+    Raises
+    ------
+    ValueError
+        If there is no curve or more than seven, a curve has no points, or a cost or value is not above 0.
+    """
+    colours = pick_colours(curves)
+    points = {name: np.array(sorted(curve), dtype=float).reshape(-1, 4) for name, curve in curves.items()}
+    for name, curve in points.items():
+        if not len(curve) or not (curve[:, :2] > 0).all():
+            raise ValueError(
+                f"curve {name!r} must have points (cost, value, low, high), cost and value above 0"
+            )
+    with rc_context(STYLE):
+        alt = f"{ylabel} over {xlabel} for {', '.join(curves)}"
+        figure = NotebookFigure(WIDTH, 380, alt, colours=128, layout="constrained")
+        figure.get_layout_engine().set(w_pad=PAD / 96, h_pad=PAD / 96)
+        axes = figure.subplots()
+        axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log", yscale="log")
+        for curve, colour in zip(points.values(), colours, strict=True):
+            cost, value, low, high = curve.T
+            axes.plot(cost, value, color=colour, marker="o", markersize=5)
+            axes.fill_between(cost, np.maximum(low, value / 10), high, color=colour, alpha=0.15, linewidth=0)
+        names, ends = list(points), [curve[-1, 1] for curve in points.values()]
+        if floor is not None:
+            axes.axhline(floor, color=INK, linestyle=(0, (4, 2)), linewidth=1.2)
+            names, ends, colours = [*names, "real images"], [*ends, floor], (*colours, INK)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}")
+            axis.set_minor_formatter(NullFormatter())
+        label_ends(axes, names, ends, colours)
+    return figure
