@@ -1,5 +1,6 @@
 # Each target is a thin line over a script or a tool. Paths are relative, so spaces above them do no harm.
 PYTHON ?= python3
+BUDGET ?= 60
 ifeq ($(OS),Windows_NT)
 VENV_PYTHON := .venv/Scripts/python.exe
 else
@@ -9,7 +10,7 @@ endif
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test notebooks data weights links clean
+.PHONY: help setup lab run test notebooks data weights bench links clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -36,9 +37,16 @@ notebooks: setup ## run every notebook in place, so that committed outputs are f
 data: setup ## draw the bundled sprites again
 	$(VENV_PYTHON) scripts/make_sprites.py
 
-weights: setup ## train the shipped weights again
+weights: setup ## train the shipped weights again, and score them
+	$(VENV_PYTHON) scripts/train_classifier.py
 	$(VENV_PYTHON) scripts/train.py unconditional
 	$(VENV_PYTHON) scripts/draw_samples.py unconditional
+	$(VENV_PYTHON) scripts/evaluate.py unconditional
+
+bench: setup ## compare recipes; BUDGET=60: minutes for the textbook's, nearly three hours in all
+	$(VENV_PYTHON) -m pip install --quiet -r benchmarks/requirements.txt
+	$(VENV_PYTHON) scripts/benchmark.py --budget $(BUDGET)
+	$(VENV_PYTHON) scripts/bench_report.py
 
 links: setup ## stamp the repository's public address into setup cells and Colab badges
 	$(VENV_PYTHON) scripts/stamp_links.py

@@ -1,0 +1,209 @@
+"""The recipes that scripts/benchmark.py compares: the textbook's, ours, and two packages a user might pick.
+
+Every recipe sees the same sprites without flips, in batches of its own size, from the same seed.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel  # noqa: E402
+from diffusers.training_utils import EMAModel  # noqa: E402
+from torch.utils.data import DataLoader, Dataset  # noqa: E402
+
+from helpers.datasets import ImageDataset  # noqa: E402
+from helpers.evaluation import DEFAULT_STEPS, generate_images, make_sampler  # noqa: E402
+from helpers.training import StepSampler, Trainer, TrainingConfig, get_device  # noqa: E402
+from scripts.train import build_unconditional  # noqa: E402
+
+ENDLESS = 10**6  # steps; every run ends by the clock
+
+
+class Recipe:
+    """A model, one step of its training, and its sampler.
+
+    Attributes
+    ----------
+    says : str
+        The recipe in a line.
+    sampler : str
+        Its sampler in words.
+    steps, steps_for_scores : int
+        Steps of the sampler by its own recipe, and where drawing many that way would take too long.
+    batch_size : int
+    """
+
+    says, sampler, batch_size, steps, steps_for_scores = "", "", 0, 0, 0
+
+    def __init__(self, dataset: ImageDataset, seed: int):
+        torch.manual_seed(seed)
+        self.seed = seed
+        sampler = StepSampler(len(dataset), self.batch_size, 0, ENDLESS, seed)
+        self.batches = iter(DataLoader(dataset, batch_sampler=sampler))
+        self.build(dataset)
+
+    def build(self, dataset: ImageDataset) -> None:
+        """Make `self.model` and what its training needs."""
+        raise NotImplementedError
+
+    def train_step(self) -> None:
+        """Take one optimizer step."""
+        raise NotImplementedError
+
+    def sample(self, num_images: int, seed: int, steps: int) -> torch.Tensor:
+        """Draw images [n, 3, 16, 16] in about [-1, 1] with the weights as they are in `self.model`."""
+        raise NotImplementedError
+
+    def snapshot(self) -> dict[str, torch.Tensor]:
+        """Copy the weights that this recipe draws with: the averaged ones, where it averages."""
+        tensors = {key: value.clone() for key, value in self.model.state_dict().items()}
+        if ema := getattr(self, "ema", None):
+            names = [name for name, _ in self.model.named_parameters()]
+            tensors |= dict(zip(names, (p.clone() for p in ema.shadow_params), strict=True))
+        return tensors
+
+
+class Textbook(Recipe):
+    """What introductions to diffusers commonly train (see docs of `UNet2DModel` and `DDPMPipeline`)."""
+
+    says = "UNet2DModel (128, 64), 2 layers a block; linear schedule, epsilon, Adam 1e-4, no EMA"
+    sampler, batch_size, steps, steps_for_scores = "DDPM, 500 steps", 100, 500, 100
+
+    def build(self, dataset):
+        self.model = UNet2DModel(
+            sample_size=16,
+            in_channels=3,
+            out_channels=3,
+            layers_per_block=2,
+            block_out_channels=(128, 64),
+            down_block_types=("DownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "UpBlock2D"),
+        )
+        self.scheduler = DDPMScheduler(num_train_timesteps=500)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4)
+
+    def train_step(self):
+        images, _ = next(self.batches)
+        noise, timesteps = torch.randn_like(images), torch.randint(500, (len(images),))
+        noisy_images = self.scheduler.add_noise(images, noise, timesteps)
+        F.mse_loss(self.model(noisy_images, timesteps).sample, noise).backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def sample(self, num_images, seed, steps):
+        pipeline = DDPMPipeline(self.model, self.scheduler)
+        return generate_images(pipeline, num_images, num_inference_steps=steps, seed=seed)
+
+
+class Ours(Recipe):
+    """The model of notebook 01 with this project's own `Trainer` and default sampler."""
+
+    says = "UNet2DModel (32, 64, 128), attention at 4×4; cosine schedule, epsilon, AdamW, EMA"
+    sampler, batch_size = f"SDE-DPM-Solver++, {DEFAULT_STEPS} steps", TrainingConfig(1).batch_size
+    steps = steps_for_scores = DEFAULT_STEPS
+
+    def build(self, dataset):
+        self.model, self.scheduler = build_unconditional()
+        config = TrainingConfig(ENDLESS, seed=self.seed)
+        self.trainer = Trainer(self.model, self.scheduler, None, config, get_device())
+        self.ema = self.trainer.ema
+
+    def train_step(self):
+        self.trainer.train_step(self.batches)
+
+    def sample(self, num_images, seed, steps):
+        pipeline = DDPMPipeline(self.model, make_sampler(self.scheduler))
+        return generate_images(pipeline, num_images, num_inference_steps=steps, seed=seed)
+
+
+class Lucidrains(Recipe):
+    """denoising-diffusion-pytorch with its README's settings; three levels, as 16×16 pixels allow.
+
+    Its own `Trainer` reads a folder, flips images and computes Inception scores, so its parts are used.
+    """
+
+    says = "denoising-diffusion-pytorch: Unet(64, (1, 2, 4)), v, Adam 8e-5, EMA 0.995"
+    sampler, batch_size, steps, steps_for_scores = "DDIM, 250 steps", 32, 250, 50
+
+    def build(self, dataset):
+        from denoising_diffusion_pytorch import GaussianDiffusion, Unet
+        from ema_pytorch import EMA
+
+        unet = Unet(dim=64, dim_mults=(1, 2, 4), flash_attn=False)
+        self.training = GaussianDiffusion(unet, image_size=16, timesteps=1000, sampling_timesteps=250)
+        self.average = EMA(self.training, beta=0.995, update_every=10)
+        self.model = self.average.ema_model
+        self.optimizer = torch.optim.Adam(unet.parameters(), lr=8e-5, betas=(0.9, 0.99))
+
+    def train_step(self):
+        images, _ = next(self.batches)
+        self.training((images + 1) / 2).backward()
+        torch.nn.utils.clip_grad_norm_(self.training.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.average.update()
+
+    def sample(self, num_images, seed, steps):
+        torch.manual_seed(seed)
+        self.model.sampling_timesteps = steps
+        return self.model.sample(num_images) * 2 - 1
+
+
+class _Images(Dataset):
+    """The images of a dataset without their labels."""
+
+    def __init__(self, dataset: ImageDataset):
+        self.images = dataset.as_tensor()
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return self.images[index]
+
+
+class SmallDiffusion(Recipe):
+    """smalldiffusion with the settings of its UNet example for 28×28 images, at 16×16."""
+
+    says = "smalldiffusion: Scaled(Unet)(ch=64, (1, 1, 2)), log-linear schedule, AdamW 7e-4, EMA 0.999"
+    # Its example trains on a GPU with batches of 1,024: that few steps would be unfair here.
+    sampler, batch_size, steps, steps_for_scores = "its own, γ = 1.6, 20 steps", 128, 20, 20
+
+    def build(self, dataset):
+        from accelerate import Accelerator
+        from smalldiffusion import Scaled, ScheduleLogLinear, Unet, training_loop
+
+        self.schedule = ScheduleLogLinear(sigma_min=0.01, sigma_max=20, N=800)
+        self.model = Scaled(Unet)(16, 3, 3, ch=64, ch_mult=(1, 1, 2), attn_resolutions=(8,))
+        self.ema = EMAModel(self.model.parameters(), decay=0.999)
+        self.accelerator = Accelerator(cpu=True)
+        # Its loop expects images alone, and lets Accelerate take over the loader.
+        loader = DataLoader(_Images(dataset), self.batch_size, shuffle=True, drop_last=True)
+        self.loop = training_loop(
+            loader, self.model, self.schedule, self.accelerator, epochs=ENDLESS, lr=7e-4
+        )
+        next(self.loop)  # its loop hands over before it takes the step
+
+    def train_step(self):
+        next(self.loop)
+        self.ema.step(self.model.parameters())
+
+    def sample(self, num_images, seed, steps):
+        from smalldiffusion import samples
+
+        torch.manual_seed(seed)
+        sigmas = self.schedule.sample_sigmas(steps)
+        *_, images = samples(self.model, sigmas, gam=1.6, batchsize=num_images, accelerator=self.accelerator)
+        return images
+
+
+RECIPES = {
+    "textbook": Textbook,
+    "ours": Ours,
+    "denoising-diffusion-pytorch": Lucidrains,
+    "smalldiffusion": SmallDiffusion,
+}

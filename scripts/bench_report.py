@@ -1,0 +1,176 @@
+"""Make the tables and the plot out of benchmarks/results/benchmark.json, and stamp them into the READMEs.
+
+python scripts/bench_report.py
+"""
+
+import argparse
+import json
+import math
+import statistics
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from helpers.checkpoints import write_file  # noqa: E402
+from helpers.plotting import plot_quality_vs_cost  # noqa: E402
+from scripts.cards import stamp  # noqa: E402
+
+RESULTS = ROOT / "benchmarks" / "results"
+PEERS = ("denoising-diffusion-pytorch", "smalldiffusion")
+
+
+def curve(result: dict, name: str) -> list[tuple[float, float, float, float]]:
+    """Points (minutes, Fréchet distance, low, high) of a recipe; with several seeds, medians of each."""
+    rows = [row for row in result["runs"] if row["recipe"] == name]
+    points = []
+    for minutes in sorted({row["minutes"] for row in rows}):
+        scores = [row["frechet_distance"] for row in rows if row["minutes"] == minutes]
+        middle = [statistics.median(score[key] for score in scores) for key in ("value", "low", "high")]
+        points.append((minutes, *middle))
+    return points
+
+
+def value_at(result: dict, name: str, minutes: float) -> float:
+    """Return the Fréchet distance of a recipe after so many minutes."""
+    return next(p[1] for p in curve(result, name) if math.isclose(p[0], minutes, rel_tol=1e-6))
+
+
+def minutes_to_reach(points: list, target: float) -> float:
+    """Interpolate, on log scales, when a curve first falls to the target; infinite if it never does."""
+    for before, after in zip([None, *points], points, strict=False):
+        if after[1] <= target:
+            if before is None:
+                return after[0]
+            part = math.log(before[1] / target) / math.log(before[1] / after[1])
+            return before[0] * (after[0] / before[0]) ** part
+    return math.inf
+
+
+def headline(result: dict) -> list[tuple[str, str, float, str]]:
+    """The targets: (what, measured in words, measured, target)."""
+    ten, machine = result["budget_minutes"] / 6, result["machine"]
+    final = curve(result, "textbook")[-1]
+    reach = minutes_to_reach(curve(result, "ours"), final[1])
+    ours, textbook = value_at(result, "ours", ten), value_at(result, "textbook", ten)
+    peer, best = min((value_at(result, name, ten), name) for name in PEERS)
+    cost = {name: statistics.median(s) for name, s in machine["seconds_for_16_sprites"].items()}
+    speed = throughput(result, "ours")
+    peaks = machine["matrix_peak_gflops"]
+    kind = max(peaks, key=peaks.get)
+    faster, memory = cost["textbook"] / cost["ours"], machine["peak_memory_mib"]["ours"] / 1024
+    milliseconds = machine["import_helpers_milliseconds"]
+    return [
+        (
+            f"time to the score that the textbook reaches in {final[0]:g} minutes",
+            f"{reach:.1f} minutes ({final[0] / reach:.0f} times less)",
+            reach / final[0],
+            "at most 1/15",
+        ),
+        (
+            f"Fréchet distance after {ten:g} minutes, ours / textbook",
+            f"{ours:.1f} / {textbook:.1f} = {ours / textbook:.2f}",
+            ours / textbook,
+            "at most 1/5",
+        ),
+        (
+            f"the same, ours / better peer ({best})",
+            f"{ours:.1f} / {peer:.1f} = {ours / peer:.2f}",
+            ours / peer,
+            "at most 1/2",
+        ),
+        (
+            "cost of 16 sprites, textbook / ours",
+            f"{cost['textbook']:.1f} s / {cost['ours']:.2f} s = {faster:.0f}",
+            faster,
+            "at least 100",
+        ),
+        (
+            f"training, share of the machine's best matrix peak ({peaks[kind]:.0f} GFLOP/s, {kind})",
+            f"{speed / peaks[kind]:.0%}",
+            speed / peaks[kind],
+            "at least 60 %",
+        ),
+        ("peak memory of training", f"{memory:.2f} GiB", memory, "at most 1.5 GiB"),
+        ("`import helpers` on top of torch", f"{milliseconds:.1f} ms", milliseconds, "at most 50 ms"),
+    ]
+
+
+def throughput(result: dict, name: str) -> float:
+    """GFLOP/s of a recipe's training, over its whole run."""
+    row = max((row for row in result["runs"] if row["recipe"] == name), key=lambda row: row["minutes"])
+    return row["steps"] * result["machine"]["step_gflop"][name] / (60 * row["minutes"])
+
+
+def headline_table(result: dict) -> str:
+    """Make the Markdown table of what was aimed at and what came out."""
+    lines = ["| what | measured | aim |", "| --- | --- | --- |"]
+    return "\n".join(lines + [f"| {what} | {words} | {aim} |" for what, words, _, aim in headline(result)])
+
+
+def runs_table(result: dict) -> str:
+    """Make the Markdown table of every score of every recipe, with the floor as its last row."""
+    lines = [
+        "| recipe | minutes | steps | images seen | drawn in | Fréchet distance | precision | recall |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in result["runs"]:
+        scores = " | ".join(words(row[key]) for key in ("frechet_distance", "precision", "recall"))
+        seed = f" (seed {row['seed']})" if len(result["seeds"]) > 1 else ""
+        lines.append(
+            f"| {row['recipe']}{seed} | {row['minutes']:.3g} | {row['steps']:,} | {row['images_seen']:,} | "
+            f"{row['num_inference_steps']} steps | {scores} |"
+        )
+    floor = " | ".join(words(result["floor"][key]) for key in ("frechet_distance", "precision", "recall"))
+    return "\n".join([*lines, f"| real sprites | – | – | – | – | {floor} |"])
+
+
+def words(score: dict) -> str:
+    """A score with its interval."""
+    return f"{score['value']:.3g} [{score['low']:.3g}, {score['high']:.3g}]"
+
+
+def recipes_table(result: dict) -> str:
+    """Make the Markdown table that says what was compared."""
+    machine = result["machine"]
+    lines = [
+        "| recipe | what it is | sampler | parameters | GFLOP a step | seconds for 16 sprites | memory |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, recipe in result["recipes"].items():
+        seconds = statistics.median(machine["seconds_for_16_sprites"][name])
+        lines.append(
+            f"| {name} | {recipe['says']} | {recipe['sampler']} | {machine['parameters'][name]:,} | "
+            f"{machine['step_gflop'][name]:,.0f} | {seconds:.2f} | {machine['peak_memory_mib'][name]:,} MiB |"
+        )
+    return "\n".join(lines)
+
+
+def plot(result: dict):
+    """Draw Fréchet distance against minutes of training."""
+    curves = {name: curve(result, name) for name in result["recipes"]}
+    floor = result["floor"]["frechet_distance"]["value"]
+    title = "Quality over training time on two CPU cores; lower is better"
+    return plot_quality_vs_cost(curves, "minutes of training", floor=floor, title=title)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, default=RESULTS / "benchmark.json")
+    parser.add_argument("--root", type=Path, default=ROOT, help="where the READMEs are")
+    args = parser.parse_args()
+    result = json.loads(args.results.read_text(encoding="utf-8"))
+    write_file(args.results.with_suffix(".png"), plot(result).to_png())
+    for file, marker, text in (
+        (args.root / "README.md", "benchmark", headline_table(result)),
+        (args.root / "benchmarks" / "README.md", "benchmark", headline_table(result)),
+        (args.root / "benchmarks" / "README.md", "runs", runs_table(result)),
+        (args.root / "benchmarks" / "README.md", "recipes", recipes_table(result)),
+    ):
+        stamp(file, marker, text)
+    print(headline_table(result))
+
+
+if __name__ == "__main__":
+    main()

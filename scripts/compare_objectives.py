@@ -1,0 +1,108 @@
+"""Does it matter whether the UNet predicts noise or v? Train both, draw with several samplers, score.
+
+    python scripts/compare_objectives.py
+
+Writes benchmarks/results/objectives.json; tables go into benchmarks/README.md. About a quarter of an hour.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import torch  # noqa: E402
+from diffusers import DDPMPipeline, DDPMScheduler  # noqa: E402
+
+from helpers.checkpoints import write_file  # noqa: E402
+from helpers.datasets import load_sprites  # noqa: E402
+from helpers.evaluation import (  # noqa: E402
+    extract_features,
+    frechet_distance,
+    generate_images,
+    make_sampler,
+    real_halves,
+)
+from helpers.training import train  # noqa: E402
+from helpers.weights import find_weights  # noqa: E402
+from scripts.cards import stamp  # noqa: E402
+from scripts.train import build_unconditional, describe_device  # noqa: E402
+
+RESULTS = ROOT / "benchmarks" / "results" / "objectives.json"
+# (name in the tables, sampler, its settings, steps)
+SAMPLERS = [
+    ("DDPM", "ddpm", {}, 100),
+    ("DDIM, clipping (the default)", "ddim", {"clip_sample": True}, 20),
+    ("DDIM, `clip_sample=False`", "ddim", {}, 20),
+    ("DPM-Solver++", "dpm-solver++", {}, 20),
+    ("SDE-DPM-Solver++", "sde-dpm-solver++", {}, 20),
+    ("SDE-DPM-Solver++", "sde-dpm-solver++", {}, 40),
+    (
+        'SDE-DPM-Solver++, `timestep_spacing="linspace"`',
+        "sde-dpm-solver++",
+        {"timestep_spacing": "linspace"},
+        20,
+    ),
+]
+
+
+def score(pipeline: DDPMPipeline, trained_with, reference: torch.Tensor, samples: int, settings) -> dict:
+    """Draw with one sampler and score."""
+    name, sampler, options, steps = settings
+    scheduler = make_sampler(trained_with, sampler, **options)
+    images = generate_images(DDPMPipeline(pipeline.unet, scheduler), samples, num_inference_steps=steps)
+    # A sampler that blows up draws NaN: grey then, and far from any sprite.
+    distance = frechet_distance(extract_features(images.nan_to_num(0)), reference)
+    print(f"{name}, {steps} steps: {distance}", flush=True)
+    return {"sampler": name, "steps": steps, "frechet_distance": distance._asdict()}
+
+
+def words(score: dict) -> str:
+    """A score with its interval."""
+    return f"{score['value']:.1f} [{score['low']:.1f}, {score['high']:.1f}]"
+
+
+def table(result: dict) -> str:
+    """Make the Markdown table: a row per sampler, a column per model."""
+    models = list(result["models"])
+    lines = [f"| sampler | steps | {' | '.join(models)} |", "| --- " * (2 + len(models)) + "|"]
+    for rows in zip(*result["models"].values(), strict=True):
+        cells = " | ".join(words(row["frechet_distance"]) for row in rows)
+        lines.append(f"| {rows[0]['sampler']} | {rows[0]['steps']} | {cells} |")
+    return "\n".join(
+        [*lines, f"| real sprites | – {'| ' + words(result['floor']) + ' ' * 1}|" + " |" * (len(models) - 1)]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=800, help="training steps of each model")
+    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    args = parser.parse_args()
+    reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
+    pipelines = {"shipped weights (noise)": DDPMPipeline.from_pretrained(find_weights("unconditional"))}
+    for prediction_type, name in (("epsilon", "noise"), ("v_prediction", "v")):
+        torch.manual_seed(0)
+        unet, noise_scheduler = build_unconditional()
+        noise_scheduler = DDPMScheduler.from_config(noise_scheduler.config, prediction_type=prediction_type)
+        train(unet, noise_scheduler, load_sprites("train"), args.steps)
+        pipelines[f"{name}, {args.steps:,} steps"] = DDPMPipeline(unet, noise_scheduler)
+    result = {
+        "command": f"python scripts/compare_objectives.py --steps {args.steps} --samples {args.samples}",
+        "device": describe_device(torch.device("cpu")),
+        "floor": frechet_distance(others[: args.samples], reference)._asdict(),
+        "models": {
+            name: [score(p, p.scheduler, reference, args.samples, settings) for settings in SAMPLERS]
+            for name, p in pipelines.items()
+        },
+    }
+    write_file(args.output, (json.dumps(result, indent=1) + "\n").encode())
+    if args.output == RESULTS:
+        stamp(ROOT / "benchmarks" / "README.md", "objectives", table(result))
+
+
+if __name__ == "__main__":
+    main()
