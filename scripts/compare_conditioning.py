@@ -1,0 +1,188 @@
+"""Three ways for a label to get into a UNet, trained alike and scored: notebook 02's table.
+
+    python scripts/compare_conditioning.py
+
+Writes benchmarks/results/conditioning.json. About fifty minutes on two cores; a run that is stopped goes on.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import torch  # noqa: E402
+from diffusers import UNet2DConditionModel, UNet2DModel  # noqa: E402
+from torch import nn  # noqa: E402
+
+from helpers.checkpoints import write_file  # noqa: E402
+from helpers.datasets import ImageDataset, load_sprites  # noqa: E402
+from helpers.evaluation import (  # noqa: E402
+    extract_features,
+    frechet_distance,
+    label_accuracy,
+    make_sampler,
+    real_halves,
+)
+from helpers.pipelines import LabelEmbedder  # noqa: E402
+from helpers.training import train  # noqa: E402
+from scripts.train import build_label_conditioned, build_noise_scheduler, describe_device  # noqa: E402
+
+RESULTS = ROOT / "benchmarks" / "results" / "conditioning.json"
+LEAN = {"sample_size": 16, "layers_per_block": 1, "block_out_channels": (32, 64, 96), "norm_num_groups": 8}
+DOWN, UP = (
+    ("DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
+    ("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+)
+
+
+class LabelPlanes(nn.Module):
+    """A UNet that gets each class as an extra input channel: ones for the class asked for, else zeros."""
+
+    def __init__(self, num_classes: int):
+        super().__init__()
+        self.unet = UNet2DModel(
+            in_channels=3 + num_classes, out_channels=3, down_block_types=DOWN, up_block_types=UP, **LEAN
+        )
+        self.config = dict(self.unet.config) | {"in_channels": 3}
+        self.config = type(self.unet.config)(self.config)
+
+    def forward(self, sample, timestep, labels):
+        planes = labels[:, :, None, None].expand(-1, -1, *sample.shape[2:])
+        return self.unet(torch.cat([sample, planes], dim=1), timestep)
+
+
+def extra_channels(num_classes: int):
+    """Variant 1: the label as planes beside the image."""
+    return LabelPlanes(num_classes), lambda labels: {"labels": labels}
+
+
+def class_embedding(num_classes: int):
+    """Variant 2: an embedding added to the timestep's, diffusers' `num_class_embeds`."""
+    unet = UNet2DModel(
+        in_channels=3,
+        out_channels=3,
+        down_block_types=DOWN,
+        up_block_types=UP,
+        num_class_embeds=num_classes,
+        **LEAN,
+    )
+    return unet, lambda labels: {"class_labels": labels.argmax(1)}
+
+
+def cross_attention(num_classes: int):
+    """Variant 3: a sequence of one to attend to; the configuration that is shipped."""
+    unet, class_net, _ = build_label_conditioned([str(i) for i in range(num_classes)])
+    return unet, class_net
+
+
+def textbook(cross_attention_dim: int):
+    """The textbook's conditional UNet, with the width of text or with that of the embedding."""
+
+    def build(num_classes: int):
+        unet = UNet2DConditionModel(
+            sample_size=16,
+            in_channels=3,
+            out_channels=3,
+            layers_per_block=2,
+            block_out_channels=(64, 128),
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            encoder_hid_dim=64,
+            cross_attention_dim=cross_attention_dim,
+        )
+        return unet, LabelEmbedder(num_classes, 64)
+
+    return build
+
+
+VARIANTS = {
+    "extra input channels": extra_channels,
+    "class embedding": class_embedding,
+    "cross-attention": cross_attention,
+    "textbook, cross_attention_dim=1280": textbook(1280),
+    "textbook, cross_attention_dim=64": textbook(64),
+}
+
+
+@torch.no_grad()
+def draw(unet, condition, labels: torch.Tensor, seed: int = 0, steps: int = 20) -> torch.Tensor:
+    """Draw one image per one-hot label: [n, 3, 16, 16] in [-1, 1]."""
+    generator, scheduler, parts = (
+        torch.Generator().manual_seed(seed),
+        make_sampler(build_noise_scheduler()),
+        [],
+    )
+    for batch in labels.split(250):
+        extra = condition(batch)
+        extra = extra if isinstance(extra, dict) else {"encoder_hidden_states": extra}
+        image = torch.randn(len(batch), 3, 16, 16, generator=generator)
+        scheduler.set_timesteps(steps)
+        for t in scheduler.timesteps:
+            prediction = unet(image, t, **extra).sample
+            image = scheduler.step(prediction, t, image, generator=generator).prev_sample
+        parts.append(image)
+    return (torch.cat(parts).clamp(-1, 1) * 127.5).round() / 127.5
+
+
+def compare(
+    name: str, dataset: ImageDataset, minutes: float, samples: int, reference: torch.Tensor, seed: int = 0
+) -> dict:
+    """Train one variant for some minutes, then score what it draws.
+
+    The number of steps comes from timing ten of them, so that all get the same time; the decay of the
+    learning rate fits it.
+    """
+    torch.manual_seed(seed)
+    num_classes = len(dataset.class_names)
+    unet, condition = VARIANTS[name](num_classes)
+    noise_scheduler = build_noise_scheduler()
+    probe = train(unet, noise_scheduler, dataset, 10, condition=condition, seed=seed)
+    per_step = probe.seconds / 10
+    torch.manual_seed(seed)
+    unet, condition = VARIANTS[name](num_classes)
+    steps = max(20, int(60 * minutes / per_step))
+    history = train(unet, noise_scheduler, dataset, steps, condition=condition, seed=seed)
+    labels = torch.eye(num_classes)[torch.arange(samples) % num_classes]
+    images = draw(unet, condition, labels, seed)
+    modules = [unet, condition] if isinstance(condition, nn.Module) else [unet]
+    return {
+        "parameters": sum(p.numel() for module in modules for p in module.parameters()),
+        "milliseconds_per_step": round(1000 * history.seconds / steps, 1),
+        "steps": steps,
+        "loss": round(statistics.mean(history.losses[-100:]), 4),
+        "label_accuracy": label_accuracy(images, labels)._asdict(),
+        "frechet_distance": frechet_distance(images, reference)._asdict(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=8, help="of training for each variant")
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    args = parser.parse_args()
+    command = f"python scripts/compare_conditioning.py --minutes {args.minutes:g} --samples {args.samples}"
+    result = {"command": command, "variants": {}}
+    if args.output.is_file():
+        stored = json.loads(args.output.read_text(encoding="utf-8"))
+        result = stored if stored["command"] == command else result
+    reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
+    result["floor"] = frechet_distance(others[: args.samples], reference)._asdict()
+    result["device"], result["minutes"] = describe_device(torch.device("cpu")), args.minutes
+    for name in VARIANTS:
+        if name in result["variants"]:
+            continue
+        begun = time.monotonic()
+        row = compare(name, load_sprites("train"), args.minutes, args.samples, reference)
+        result["variants"][name] = row
+        write_file(args.output, (json.dumps(result, indent=1) + "\n").encode())
+        print(f"{name}: {row}, {time.monotonic() - begun:.0f} s in all", flush=True)
+
+
+if __name__ == "__main__":
+    main()
