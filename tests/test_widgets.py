@@ -1,4 +1,4 @@
-"""The explorer without a front end: its callbacks, its picture, and what a notebook keeps of it."""
+"""The explorers without a front end: their callbacks, their pictures, and what a notebook keeps of them."""
 
 import io
 import time
@@ -6,11 +6,12 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from test_pipelines import make_pipeline
 
-from helpers import widgets
 from helpers.figures import PAD, RATIO, to_tensor
 from helpers.sprites import draw_sprite
-from helpers.widgets import SIDE, TOP, noise_explorer
+from helpers.widgets import base, label_explorer, noise, noise_explorer
+from helpers.widgets.noise import SIDE, TOP
 
 SPRITES = [draw_sprite(name, 0, 0).image for name in ("hero", "food")]
 
@@ -34,8 +35,8 @@ def tile(explorer, column: int) -> np.ndarray:
 
 
 def test_snr_in_decibels():
-    assert np.allclose(widgets.signal_to_noise_db([0.5, 10 / 11, 1 / 101]), [0, 10, -20])
-    assert np.isfinite(widgets.signal_to_noise_db([0.0, 1.0])).all()
+    assert np.allclose(noise.signal_to_noise_db([0.5, 10 / 11, 1 / 101]), [0, 10, -20])
+    assert np.isfinite(noise.signal_to_noise_db([0.0, 1.0])).all()
 
 
 def test_the_picture_shows_the_clean_and_the_noisy_sprite(explorer):
@@ -54,17 +55,17 @@ def test_each_control_redraws(explorer):
         seen.add(explorer.picture.value)
     assert (tile(explorer, 0) == SPRITES[1]).all()
     alpha = explorer.noise_schedulers["linear"].alphas_cumprod[70]
-    assert f"SNR {widgets.signal_to_noise_db(alpha):.1f} dB" in explorer.message.value
+    assert f"SNR {noise.signal_to_noise_db(alpha):.1f} dB" in explorer.message.value
 
 
 def test_the_dot_lies_on_the_curve():
     schedulers = noise_explorer(SPRITES, 100).noise_schedulers
-    background, places = widgets.draw_background(schedulers, "linear")
+    background, places = noise.draw_background(schedulers, "linear")
     x, y = places[50].round().astype(int)
     blue = background[y - 3 : y + 4, x - 3 : x + 4].reshape(-1, 3)
     assert (blue == [0x00, 0x72, 0xB2]).all(axis=1).any()
     clean = to_tensor(SPRITES[0])[0]
-    drawn = widgets.draw_noise_level(background, places[50], clean, clean)
+    drawn = noise.draw_noise_level(background, places[50], clean, clean)
     assert (drawn[y, x] == 0).all() and (background[y, x] != 0).any()
 
 
@@ -83,7 +84,7 @@ def test_an_error_is_shown_and_the_panel_goes_on(explorer, monkeypatch):
         raise RuntimeError("no <ink> left")
 
     with monkeypatch.context() as patch:
-        patch.setattr(widgets, "draw_noise_level", fail)
+        patch.setattr(noise, "draw_noise_level", fail)
         explorer.timestep.value = 3
     assert explorer.message.value == "<b>RuntimeError</b>: no &lt;ink&gt; left"
     explorer.timestep.value = 4
@@ -92,7 +93,7 @@ def test_an_error_is_shown_and_the_panel_goes_on(explorer, monkeypatch):
 
 def test_display_gives_the_widget_and_a_still_picture(explorer, monkeypatch):
     displayed = []
-    monkeypatch.setattr(widgets, "display", lambda data, raw=False: displayed.append(data))
+    monkeypatch.setattr(base, "display", lambda data, raw=False: displayed.append(data))
     explorer._ipython_display_()
     widget, figure = displayed
     view = widget["application/vnd.jupyter.widget-view+json"]
@@ -112,3 +113,42 @@ def test_refuses_bad_arguments():
         noise_explorer(SPRITES, num_train_timesteps=1)
     with pytest.raises(ValueError, match="shape"):
         noise_explorer(np.zeros((2, 8, 8, 3)))
+
+
+# --- labels ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def labels(one_thread):
+    return label_explorer(make_pipeline(), num_inference_steps=2)
+
+
+def test_labels_seed_steps_and_guidance_redraw(labels):
+    seen = {labels.picture.value}
+    for control, value in ((labels.label, 1), (labels.seed, 5), (labels.steps, 3), (labels.guidance, 4.0)):
+        control.value = value
+        assert labels.picture.value not in seen and "food: 4 images in" in labels.message.value
+        seen.add(labels.picture.value)
+    labels.seed.value = 0
+    labels.seed.value = 5
+    assert labels.picture.value in seen
+
+
+def test_error_of_the_pipeline_is_shown_and_the_panel_goes_on(labels):
+    labels.pipeline.class_net.register_to_config(label_dropout=0.0)
+    labels.guidance.value = 3.0
+    assert "<b>ValueError</b>" in labels.message.value and "label_dropout" in labels.message.value
+    labels.guidance.value = 1.0
+    assert "hero: 4 images in" in labels.message.value
+
+
+def test_still_picture_has_a_row_for_each_class(labels):
+    figure = labels.static_picture()
+    texts = [text.get_text() for axes in (figure, *figure.axes) for text in axes.texts]
+    assert {"hero", "food", "spell"} <= set(texts)
+    assert "12 images in 3 rows" in figure.alt
+
+
+def test_pipeline_without_labels_is_refused():
+    with pytest.raises(TypeError, match="takes no labels"):
+        label_explorer(object())

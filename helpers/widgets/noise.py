@@ -1,19 +1,18 @@
-"""Explorers to play with in a notebook, which leave a still picture where widgets are not shown."""
+"""What noise does to an image: timestep, schedule and image to choose."""
 
-import html
 from collections.abc import Mapping
 
 import ipywidgets
 import numpy as np
 import torch
 from diffusers import DDPMScheduler
-from IPython.display import display
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from .figures import PAD, PALETTE, RATIO, STYLE, WIDTH, NotebookFigure, encode_png, to_images, to_tensor
-from .plotting import plot_forward_process
+from ..figures import PAD, PALETTE, RATIO, STYLE, WIDTH, NotebookFigure, encode_png, to_images, to_tensor
+from ..plotting import plot_forward_process
+from .base import Explorer
 
 SCHEDULES = {"linear": "linear", "scaled linear": "scaled_linear", "cosine": "squaredcos_cap_v2"}
 SIDE, TOP, HEIGHT = 160, PAD + 22, 240  # screen pixels: a picture's side and upper edge, the panel's height
@@ -74,7 +73,7 @@ def draw_noise_level(background: np.ndarray, place: np.ndarray, clean, noisy) ->
     return np.asarray(picture)
 
 
-class NoiseExplorer(ipywidgets.VBox):
+class NoiseExplorer(Explorer):
     """A slider over the timestep, a choice of schedule and of image, and what the noise leaves of it."""
 
     def __init__(self, images, num_train_timesteps: int = 500, seed: int = 0):
@@ -89,24 +88,10 @@ class NoiseExplorer(ipywidgets.VBox):
         self.schedule = ipywidgets.Dropdown(options=list(SCHEDULES), value="cosine", description="schedule")
         numbers = [(f"number {i + 1}", i) for i in range(len(self.clean))]
         self.image = ipywidgets.Dropdown(options=numbers, description="image")
-        self.message = ipywidgets.HTML()
-        # The picture is drawn for dense screens, and shown at its size on any.
-        self.picture = ipywidgets.Image(format="png", width=WIDTH, layout={"max_width": "100%"})
-        controls = [self.timestep, self.schedule, self.image]
-        row = ipywidgets.Box(controls, layout={"flex_flow": "row wrap"})
-        super().__init__([row, self.picture, self.message])
-        for control in controls:
-            control.observe(self.update, "value")
-        self.update()
+        super().__init__([self.timestep, self.schedule, self.image])
 
-    def update(self, change=None) -> None:
-        """Draw the chosen state. An error is shown in the panel, which goes on working."""
-        try:
-            self.picture.value, self.message.value = self._draw()
-        except Exception as error:
-            self.message.value = f"<b>{type(error).__name__}</b>: {html.escape(str(error))}"
-
-    def _draw(self) -> tuple[bytes, str]:
+    def draw(self) -> tuple[bytes, str]:
+        """Draw the chosen state."""
         name, t, i = self.schedule.value, self.timestep.value, self.image.value
         if name not in self.backgrounds:
             self.backgrounds[name] = draw_background(self.noise_schedulers, name)
@@ -121,12 +106,6 @@ class NoiseExplorer(ipywidgets.VBox):
     def static_picture(self) -> Figure:
         """The same as a filmstrip: the first image under each schedule."""
         return plot_forward_process(self.clean[0], self.noise_schedulers, noise=self.noise[0])
-
-    def _ipython_display_(self) -> None:
-        # Two outputs: a front end that claims widgets but has no kernel would hide a picture in the same one.
-        data = self._repr_mimebundle_() | {"text/plain": "Run this cell in Jupyter to move the slider."}
-        display(data, raw=True)
-        display(self.static_picture())
 
 
 def noise_explorer(images, num_train_timesteps: int = 500) -> NoiseExplorer:

@@ -1,0 +1,47 @@
+"""What every explorer is: controls, a picture, a message, and a still picture where widgets are not shown."""
+
+import html
+
+import ipywidgets
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from ..figures import WIDTH
+
+
+class Explorer(ipywidgets.VBox):
+    """Controls above a picture that is drawn again when one of them changes.
+
+    A subclass sets up what it draws from, makes its controls, and hands them to this `__init__`.
+    """
+
+    def __init__(self, controls: list[ipywidgets.Widget]):
+        self.message = ipywidgets.HTML()
+        # The picture is drawn for dense screens, and shown at its size on any.
+        self.picture = ipywidgets.Image(format="png", width=WIDTH, layout={"max_width": "100%"})
+        row = ipywidgets.Box(controls, layout={"flex_flow": "row wrap"})
+        super().__init__([row, self.picture, self.message])
+        for control in controls:
+            control.observe(self.update, "value")
+        self.update()
+
+    def draw(self) -> tuple[bytes, str]:
+        """Draw what the controls say: a PNG file's bytes, and a line of HTML."""
+        raise NotImplementedError
+
+    def static_picture(self) -> Figure:
+        """Draw what stands for the explorer on a page without widgets."""
+        raise NotImplementedError
+
+    def update(self, change=None) -> None:
+        """Draw the chosen state. An error is shown in the panel, which goes on working."""
+        try:
+            self.picture.value, self.message.value = self.draw()
+        except Exception as error:
+            self.message.value = f"<b>{type(error).__name__}</b>: {html.escape(str(error))}"
+
+    def _ipython_display_(self) -> None:
+        # Two outputs: a front end that claims widgets but has no kernel would hide a picture in the same one.
+        data = self._repr_mimebundle_() | {"text/plain": "Run this cell in Jupyter to move the slider."}
+        display(data, raw=True)
+        display(self.static_picture())
