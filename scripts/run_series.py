@@ -7,19 +7,15 @@ succeeds is written back instead. The kernel is this Python, its working directo
 """
 
 import argparse
-import base64
-import html
 import logging
-import mimetypes
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jupyter_server_mathjax
@@ -29,41 +25,16 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+sys.path.insert(0, str(ROOT))
+
+from scripts.pages import WIDGET_VIEW, make_index, make_page  # noqa: E402
+
 # A widget's state is kept in a committed notebook up to this many characters.
 SMALL_STATE = 100_000
-# The page must not wait for the network: no script blocks it, and MathJax lies beside it.
-PAGE = """{% extends 'index.html.j2' %}
-{% block html_head_js %}{% endblock %}
-{% block html_head_js_mermaidjs %}{% endblock %}
-{% block html_head_js_mathjax %}
-<script type="text/x-mathjax-config">
-MathJax.Hub.Config({messageStyle: "none", tex2jax: {inlineMath: [["$", "$"], ["\\\\(", "\\\\)"]],
-  displayMath: [["$$", "$$"], ["\\\\[", "\\\\]"]], processEscapes: true, processEnvironments: true},
-  "HTML-CSS": {availableFonts: [], preferredFont: null, webFont: "STIX-Web"}});
-</script>
-<script async src="mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full,Safe"></script>
-{% endblock %}
-"""
-INDEX = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>The series</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 3rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; width: 100%; }}
-th, td {{ text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #8886; }}
-td.number, th.number {{ text-align: right; font-variant-numeric: tabular-nums; }}
-</style></head><body><h1>The series</h1>
-<table><tr><th>notebook</th><th class="number">cells</th><th class="number">seconds</th>
-<th class="number">pictures</th><th></th></tr>
-{rows}
-</table></body></html>
-"""
+SLOWEST = 4  # cells of each notebook that are named
 
 
 class ThisPython(KernelSpecManager):
@@ -85,6 +56,7 @@ class Result:
     seconds: float = 0.0
     pictures: int = 0
     error: str = ""
+    slowest: list[tuple[float, str]] = field(default_factory=list)
 
     @property
     def cells(self) -> str:
@@ -198,8 +170,10 @@ def execute(notebook: NotebookNode, folder: Path, timeout: int, result: Result) 
                 for index, cell in enumerate(notebook.cells):
                     if cell.cell_type == "code":
                         where = f"code cell {result.done + 1}, `{first_line(cell)}`"
+                        begun = time.monotonic()
                         client.execute_cell(cell, index)
                         result.done += 1
+                        result.slowest.append((time.monotonic() - begun, where))
                 client.set_widgets_metadata()
         except Exception as error:
             result.error = f"{where}: {explain(error, log)}"
@@ -231,39 +205,6 @@ def tidy(notebook: NotebookNode) -> str:
     return nbformat.writes(nbformat.reads(text, as_version=4)).rstrip("\n") + "\n"
 
 
-def make_page(notebook: NotebookNode, name: str, folder: Path) -> str:
-    """Return a notebook as one HTML page that needs no other file but MathJax for its formulas."""
-    page = nbformat.from_dict(notebook)
-    page.metadata.pop("widgets", None)
-    for cell in page.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in map(without_widget, cell.outputs) if output]
-    exporter = HTMLExporter(raw_template=PAGE)
-    exporter.log.setLevel(logging.ERROR)
-    text, _ = exporter.from_notebook_node(page, resources={"metadata": {"name": name}})
-    text = re.sub(r'(<img\b[^>]*?\bsrc=")([^"]+)"', lambda match: embed(match, folder), text)
-    return re.sub(r'(<a\b[^>]*?\bhref="[^"/:]+)\.ipynb(?=[#"])', r"\1.html", text)
-
-
-def without_widget(output: NotebookNode) -> NotebookNode | None:
-    """Return an output as a page can show it, or None where it was nothing but a live widget."""
-    if WIDGET_VIEW not in output.get("data", {}):
-        return output
-    output = nbformat.from_dict(output)
-    del output.data[WIDGET_VIEW]
-    return output if set(output.data) - {"text/plain"} else None
-
-
-def embed(match: re.Match, folder: Path) -> str:
-    """Return an image tag with a local file's content in the place of its name."""
-    source = match[2]
-    path = folder / source
-    if re.match(r"[a-z]+:|//", source) or not path.is_file():
-        return match[0]
-    kind = mimetypes.guess_type(path.name)[0] or "image/png"
-    return f'{match[1]}data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"'
-
-
 def run_notebook(path: Path, output_dir: Path | None, timeout: int, result: Result) -> None:
     """Run one notebook and write what comes of it; whatever fails ends up in ``result.error``.
 
@@ -293,19 +234,6 @@ def run_notebook(path: Path, output_dir: Path | None, timeout: int, result: Resu
         result.error = result.error or f"{type(error).__name__}: {error}"
 
 
-def make_index(results: list[Result]) -> str:
-    """Return the page that lists the notebooks of a run."""
-    rows = []
-    for result in results:
-        # A file that is no notebook has no page.
-        title = html.escape(result.title)
-        link = f'<a href="{result.name}.html">{title}</a>' if title else html.escape(result.name)
-        numbers = (result.cells, f"{result.seconds:.1f}", result.pictures)
-        columns = "".join(f'<td class="number">{number}</td>' for number in numbers)
-        rows.append(f"<tr><td>{link}</td>{columns}<td>{html.escape(result.error)}</td></tr>")
-    return INDEX.format(rows="\n".join(rows))
-
-
 def print_table(results: list[Result]) -> None:
     """Print a line for each notebook of a run."""
     width = max(len(result.name) for result in results)
@@ -313,6 +241,10 @@ def print_table(results: list[Result]) -> None:
     for result in results:
         line = f"{result.name:{width}}  {result.cells:>7}  {result.seconds:7.1f}  {result.pictures:8}"
         print(line + ("  FAILED" if result.error else ""))
+    print("\nwhere the time went:")
+    for result in results:
+        for seconds, where in sorted(result.slowest, reverse=True)[:SLOWEST]:
+            print(f"{result.name:{width}}  {seconds:7.1f}  {where}")
 
 
 def run_all(paths: list[Path], output_dir: Path | None, timeout: int) -> int:

@@ -55,6 +55,14 @@ def test_broken_notebooks_do_not_stop_the_others(series):
     assert "00_none" in index
 
 
+def test_slowest_cells_are_named(tmp_path, capsys):
+    sources = ["import time", "time.sleep(1.5)", "time.sleep(0.1)", "x = 1", "y = 1", "z = 1"]
+    path = write(tmp_path / "notebooks" / "01_slow.ipynb", sources)
+    assert run_series.main([str(path), "--output-dir", str(tmp_path / "build")]) == 0
+    lines = capsys.readouterr().out.split("where the time went:\n")[1].splitlines()
+    assert "code cell 2, `time.sleep(1.5)`" in lines[0] and lines[run_series.SLOWEST] == ""
+
+
 def test_page_needs_no_other_file(series):
     page = (series[0] / "build" / "01_good.html").read_text()
     assert 'href="02_bad.html#end"' in page
