@@ -46,7 +46,7 @@ weights: setup ## train the shipped weights again, and score them
 bench: setup ## compare recipes; BUDGET=60: minutes for the textbook's, nearly three hours in all
 	$(VENV_PYTHON) -m pip install --quiet -r benchmarks/requirements.txt
 	$(VENV_PYTHON) scripts/benchmark.py --budget $(BUDGET)
-	$(VENV_PYTHON) scripts/bench_report.py
+	$(VENV_PYTHON) scripts/bench_report.py $(if $(filter-out 60,$(BUDGET)),--results build/benchmark-$(BUDGET).json)
 
 links: setup ## stamp the repository's public address into setup cells and Colab badges
 	$(VENV_PYTHON) scripts/stamp_links.py

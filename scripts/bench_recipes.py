@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset  # noqa: E402
 
 from helpers.datasets import ImageDataset  # noqa: E402
 from helpers.evaluation import DEFAULT_STEPS, generate_images, make_sampler  # noqa: E402
-from helpers.training import StepSampler, Trainer, TrainingConfig, get_device  # noqa: E402
+from helpers.training import StepSampler, Trainer, TrainingConfig  # noqa: E402
 from scripts.train import build_unconditional  # noqa: E402
 
 ENDLESS = 10**6  # steps; every run ends by the clock
@@ -35,13 +35,15 @@ class Recipe:
     steps, steps_for_scores : int
         Steps of the sampler by its own recipe, and where drawing many that way would take too long.
     batch_size : int
+    fades_out : bool
+        Whether its learning rate falls to zero at the end, so that the length must be known in advance.
     """
 
-    says, sampler, batch_size, steps, steps_for_scores = "", "", 0, 0, 0
+    says, sampler, batch_size, steps, steps_for_scores, fades_out = "", "", 0, 0, 0, False
 
-    def __init__(self, dataset: ImageDataset, seed: int):
+    def __init__(self, dataset: ImageDataset, seed: int, num_steps: int):
         torch.manual_seed(seed)
-        self.seed = seed
+        self.seed, self.num_steps = seed, num_steps
         sampler = StepSampler(len(dataset), self.batch_size, 0, ENDLESS, seed)
         self.batches = iter(DataLoader(dataset, batch_sampler=sampler))
         self.build(dataset)
@@ -102,14 +104,15 @@ class Textbook(Recipe):
 class Ours(Recipe):
     """The model of notebook 01 with this project's own `Trainer` and default sampler."""
 
-    says = "UNet2DModel (32, 64, 128), attention at 4×4; cosine schedule, epsilon, AdamW, EMA"
+    says = "UNet2DModel (32, 64, 128), attention at 4×4; cosine schedule, epsilon, AdamW 2e-3 fading out, EMA"
     sampler, batch_size = f"SDE-DPM-Solver++, {DEFAULT_STEPS} steps", TrainingConfig(1).batch_size
     steps = steps_for_scores = DEFAULT_STEPS
+    fades_out = True
 
     def build(self, dataset):
         self.model, self.scheduler = build_unconditional()
-        config = TrainingConfig(ENDLESS, seed=self.seed)
-        self.trainer = Trainer(self.model, self.scheduler, None, config, get_device())
+        config = TrainingConfig(self.num_steps, seed=self.seed)
+        self.trainer = Trainer(self.model, self.scheduler, None, config, torch.device("cpu"))
         self.ema = self.trainer.ema
 
     def train_step(self):
@@ -121,7 +124,10 @@ class Ours(Recipe):
 
 
 class Lucidrains(Recipe):
-    """denoising-diffusion-pytorch with its README's settings; three levels, as 16×16 pixels allow.
+    """denoising-diffusion-pytorch with its README's settings, at 16×16.
+
+    Three levels, as so few pixels allow; float32, and no gradient accumulation (the README's 2 would halve
+    the number of steps).
 
     Its own `Trainer` reads a folder, flips images and computes Inception scores, so its parts are used.
     """

@@ -156,7 +156,11 @@ def compare(name: str, dataset: ImageDataset, minutes: float, samples: int, refe
     def run(steps: int):
         torch.manual_seed(0)
         unet, condition = VARIANTS[name](num_classes)
-        return unet, condition, train(unet, noise_scheduler, dataset, steps, condition=condition)
+        return (
+            unet,
+            condition,
+            train(unet, noise_scheduler, dataset, steps, condition=condition, device="cpu"),
+        )
 
     per_step = run(PROBE)[-1].seconds / PROBE
     steps = max(PROBE, int(60 * minutes / per_step))

@@ -25,7 +25,7 @@ from helpers.checkpoints import write_file  # noqa: E402
 from helpers.datasets import load_sprites  # noqa: E402
 from helpers.evaluation import DEFAULT_STEPS, generate_images, make_sampler  # noqa: E402
 from helpers.training import StepSampler, Trainer, TrainingConfig  # noqa: E402
-from scripts.benchmark import matrix_peak  # noqa: E402
+from scripts.bench_machine import matrix_peak  # noqa: E402
 from scripts.cards import stamp  # noqa: E402
 from scripts.train import build_unconditional, describe_device  # noqa: E402
 

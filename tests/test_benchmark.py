@@ -8,8 +8,9 @@ import torch
 from conftest import make_dataset
 from safetensors.torch import load_file
 
-from scripts import bench_report, benchmark
+from scripts import bench_machine, bench_report, bench_training, benchmark
 from scripts.bench_recipes import Ours, Textbook
+from scripts.bench_training import Clock, Entry, make_entries, train_in_turns
 
 ROOT = benchmark.ROOT
 STORED = bench_report.RESULTS / "benchmark.json"
@@ -20,13 +21,15 @@ class Counter:
 
     batch_size, steps, steps_for_scores, sampler, says = 2, 10, 5, "none", "counts"
 
-    def __init__(self, seconds: float, now: list[float]):
+    def __init__(self, seconds: float, now: list[float], fails_at: int = 10**9):
         self.model, self.seconds, self.now = torch.nn.Linear(1, 1), seconds, now
-        self.count, self.order = 0, []
+        self.count, self.fails_at = 0, fails_at
 
     def train_step(self):
         self.now[0] += self.seconds
         self.count += 1
+        if self.count == self.fails_at:
+            raise RuntimeError("diverged")
 
     def snapshot(self):
         return {"count": torch.tensor(self.count)}
@@ -36,30 +39,72 @@ class Counter:
 def now(monkeypatch):
     """A clock that only training steps move."""
     time = [0.0]
-    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: time[0])
+    monkeypatch.setattr(bench_training.time, "perf_counter", lambda: time[0])
     return time
+
+
+def entries_of(folder, recipes: dict, moments: dict, fingerprint: str = "code") -> list[Entry]:
+    return [Entry(recipe, name, moments[name], folder, fingerprint) for name, recipe in recipes.items()]
+
+
+def kept(folder) -> dict[str, int]:
+    return {f.stem: int(load_file(f)["count"]) for f in folder.glob("*.safetensors")}
+
+
+MOMENTS = {"slow": [8, 20], "fast": [5, 10]}
 
 
 def test_recipes_take_turns_and_are_kept_at_their_moments(tmp_path, now):
     recipes = {"slow": Counter(4.0, now), "fast": Counter(0.5, now)}
-    moments = {"slow": [8, 20], "fast": [5, 10]}
-    clocks = benchmark.train_in_turns(recipes, moments, tmp_path, lambda text: None)
-    steps = {f.stem: int(load_file(f)["count"]) for f in tmp_path.glob("*.safetensors")}
-    assert steps == {"slow-8": 2, "slow-20": 5, "fast-5": 10, "fast-10": 20}
-    assert clocks["slow"].seconds == 20 and clocks["fast"].seconds == 10
+    entries = entries_of(tmp_path, recipes, MOMENTS)
+    train_in_turns(entries, print)
+    assert kept(tmp_path) == {"slow-8": 2, "slow-20": 5, "fast-5": 10, "fast-10": 20}
+    assert [entries[0].steps_at(moment) for moment in (8, 20, 30)] == [2, 5, None]
+
+
+def test_what_was_trained_is_not_trained_again_unless_the_code_changed(tmp_path, now):
+    train_in_turns(
+        entries_of(tmp_path, {"slow": Counter(4.0, now), "fast": Counter(0.5, now)}, MOMENTS), print
+    )
+    (tmp_path / "slow-20.safetensors").unlink()
+    recipes = {"slow": Counter(1.0, now), "fast": Counter(1.0, now)}
+    train_in_turns(entries_of(tmp_path, recipes, MOMENTS), print)
+    assert recipes["fast"].count == 0 and kept(tmp_path)["slow-20"] == 20
+    (tmp_path / "fast-5.json").write_text("{}")
+    recipes = {"fast": Counter(1.0, now)}
+    train_in_turns(entries_of(tmp_path, recipes, MOMENTS, fingerprint="other code"), print)
+    assert kept(tmp_path)["fast-5"] == 5 and not (tmp_path / "fast-5.json").exists()
+
+
+def test_recipe_that_fails_does_not_stop_the_others(tmp_path, now):
+    recipes = {"slow": Counter(4.0, now, fails_at=3), "fast": Counter(0.5, now)}
+    said = []
+    train_in_turns(entries_of(tmp_path, recipes, MOMENTS), said.append)
+    assert kept(tmp_path) == {"slow-8": 2, "fast-5": 10, "fast-10": 20}
+    assert any("slow failed after 8 s: RuntimeError('diverged')" in line for line in said)
 
 
 def test_clock_does_not_count_a_suspended_process():
-    clock = benchmark.Clock()
+    clock = Clock()
     for seconds in (1.0, 1.0, 1.2, 500.0, 1.0, 2.0):
         clock.add(seconds)
     assert clock.seconds == pytest.approx(1 + 1 + 1.2 + 1.1 + 1 + 2)
 
 
-def test_recipes_train_on_the_same_pictures_and_draw(one_thread):
+def test_recipe_that_fades_out_is_trained_anew_for_each_moment(tmp_path, one_thread):
+    moments = {"textbook": [10.0, 30.0], "ours": [10.0, 30.0]}
+    dataset, per_step = make_dataset(200), {"textbook": 2.0, "ours": 0.5}
+    entries = make_entries(["textbook", "ours"], moments, dataset, 0, tmp_path, per_step)
+    assert [(entry.name, entry.moments) for entry in entries] == [
+        ("textbook", [10.0, 30.0]), ("ours", [10.0]), ("ours", [30.0])
+    ]  # fmt: skip
+    assert [entry.recipe.trainer.config.num_steps for entry in entries[1:]] == [20, 60]
+
+
+def test_recipes_train_and_draw(one_thread):
     dataset = make_dataset(200)
     for kind in (Textbook, Ours):
-        recipe = kind(dataset, seed=0)
+        recipe = kind(dataset, 0, 100)
         before = recipe.snapshot()
         recipe.train_step()
         recipe.train_step()  # a warm-up starts at a learning rate of zero
@@ -72,7 +117,7 @@ def test_recipes_train_on_the_same_pictures_and_draw(one_thread):
 
 
 def test_our_snapshot_holds_the_averaged_weights(one_thread):
-    recipe = Ours(make_dataset(40), seed=0)
+    recipe = Ours(make_dataset(40), 0, 100)
     for _ in range(3):
         recipe.train_step()
     name, weight = next(iter(recipe.model.named_parameters()))
@@ -81,14 +126,29 @@ def test_our_snapshot_holds_the_averaged_weights(one_thread):
 
 
 def test_scores_are_kept_for_a_run_that_was_stopped(tmp_path, one_thread):
-    recipe, path = Ours(make_dataset(40), seed=0), tmp_path / "ours-1.safetensors"
-    recipe.steps_for_scores = 2
-    benchmark.save_snapshot(recipe, path.with_suffix(""), 7)
+    entry = Entry(Ours(make_dataset(40), 0, 100), "ours", [60.0], tmp_path, "code")
+    entry.keep(60.0, 7)
     reference = torch.randn(400, 48, generator=torch.Generator().manual_seed(0))
-    first = benchmark.score(recipe, path, 200, reference, 0, full=False)
-    path.unlink()
-    assert benchmark.score(recipe, path, 200, reference, 0, full=False) == first
+    first = benchmark.score(entry, 60.0, 200, reference, 0, steps=2)
     assert first["num_inference_steps"] == 2 and first["precision"]["num_samples"] == 200
+    written = entry.path(60.0).with_suffix(".json").stat().st_mtime_ns
+    assert benchmark.score(entry, 60.0, 200, reference, 0, steps=2) == first
+    assert entry.path(60.0).with_suffix(".json").stat().st_mtime_ns == written
+    assert benchmark.score(entry, 60.0, 200, reference, 0, steps=3) != first
+    entry.recipe.steps = 2
+    rows = benchmark.score_all([entry], 6.0, 200, reference, 0, print)
+    assert rows[0]["steps"] == 7 and rows[0]["minutes"] == 1 and rows[0]["num_inference_steps"] == 2
+
+
+def test_memory_is_that_of_the_process_itself():
+    ballast = torch.ones(60_000_000)
+    assert bench_machine.peak_memory() > ballast.nbytes / 2**20
+    # A child starts from what it needs itself, not from what its parent has had.
+    path = bench_machine.ROOT / "scripts" / "bench_machine.py"
+    source = path.read_text(encoding="utf-8").split("def peak_memory")[1].split("\n\n\n")[0]
+    imports = "import platform, resource\nfrom pathlib import Path\n"
+    child = bench_machine.in_new_process("-c", f"{imports}def peak_memory{source}\nprint(peak_memory())")
+    assert child < 100
 
 
 # --- the report -----------------------------------------------------------------------------------
@@ -131,10 +191,15 @@ def test_headline_is_computed_from_the_runs():
     assert values == [round(2 / 60, 4), 0.04, 0.25, 120.0, round(15 * 600 / 60 / 200, 4), 1.0, 2.0]
     text = bench_report.headline_table(make_result())
     assert "2.0 minutes (30 times less)" in text and "better peer (smalldiffusion)" in text
-    assert "60.0 s / 0.50 s = 120" in text
+    assert "60.0 s / 0.50 s = 120" in text and "at a better score (4.0 after 10 minutes" in text
 
 
 def test_score_that_is_never_reached_is_not_made_up():
+    final = (60, 20.0, 0, 0)
+    assert (
+        bench_report.words_for_reach([(1, 80, 0, 0), (10, 30, 0, 0)], final)[0] == "not reached in 10 minutes"
+    )
+    assert bench_report.words_for_reach([(1, 8, 0, 0)], final)[0] == "at most 1.0 minutes (60 times less)"
     assert bench_report.minutes_to_reach([(1, 80, 0, 0), (10, 30, 0, 0)], 20) == math.inf
     assert bench_report.minutes_to_reach([(1, 8, 0, 0)], 20) == 1
 
@@ -168,6 +233,7 @@ def test_report_stamps_tables_and_draws_the_plot(tmp_path, monkeypatch, capsys):
 @pytest.mark.skipif(not STORED.is_file(), reason="no stored benchmark")
 def test_readmes_agree_with_the_stored_results():
     result = json.loads(STORED.read_text(encoding="utf-8"))
+    assert result["budget_minutes"] == benchmark.FULL
     for file, markers in (
         ("README.md", ("benchmark",)),
         ("benchmarks/README.md", ("benchmark", "runs", "recipes")),
