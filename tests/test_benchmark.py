@@ -101,8 +101,9 @@ def test_recipe_that_fades_out_is_trained_anew_for_each_moment(tmp_path, one_thr
     assert [entry.recipe.trainer.config.num_steps for entry in entries[1:]] == [20, 60]
 
 
-def test_recipes_train_and_draw(one_thread):
-    dataset = make_dataset(200)
+def test_recipes_train_and_draw(one_thread, monkeypatch):
+    monkeypatch.setattr(Textbook, "batch_size", 4)
+    dataset = make_dataset(80)
     for kind in (Textbook, Ours):
         recipe = kind(dataset, 0, 100)
         before = recipe.snapshot()
