@@ -16,7 +16,8 @@ from diffusers.training_utils import EMAModel  # noqa: E402
 from torch.utils.data import DataLoader, Dataset  # noqa: E402
 
 from helpers.datasets import ImageDataset  # noqa: E402
-from helpers.evaluation import DEFAULT_STEPS, generate_images, make_sampler  # noqa: E402
+from helpers.evaluation import generate_images  # noqa: E402
+from helpers.sampling import DEFAULT_STEPS, make_sampler  # noqa: E402
 from helpers.training import StepSampler, Trainer, TrainingConfig  # noqa: E402
 from scripts.train import build_unconditional  # noqa: E402
 

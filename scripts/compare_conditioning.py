@@ -22,14 +22,13 @@ from torch import nn  # noqa: E402
 from helpers.checkpoints import write_file  # noqa: E402
 from helpers.datasets import ImageDataset, load_sprites  # noqa: E402
 from helpers.evaluation import (  # noqa: E402
-    DEFAULT_STEPS,
     extract_features,
     frechet_distance,
     label_accuracy,
-    make_sampler,
     real_halves,
 )
 from helpers.pipelines import LabelEmbedder  # noqa: E402
+from helpers.sampling import DEFAULT_STEPS, make_sampler  # noqa: E402
 from helpers.training import train  # noqa: E402
 from scripts.train import build_label_conditioned, build_noise_scheduler, describe_device  # noqa: E402
 

@@ -22,9 +22,9 @@ from helpers.evaluation import (  # noqa: E402
     extract_features,
     frechet_distance,
     generate_images,
-    make_sampler,
     real_halves,
 )
+from helpers.sampling import make_sampler  # noqa: E402
 from helpers.training import train  # noqa: E402
 from helpers.weights import find_weights  # noqa: E402
 from scripts.cards import stamp  # noqa: E402

@@ -21,14 +21,11 @@ import torch  # noqa: E402
 from helpers.checkpoints import write_file  # noqa: E402
 from helpers.datasets import load_sprites  # noqa: E402
 from helpers.evaluation import (  # noqa: E402
-    DEFAULT_SAMPLER,
-    DEFAULT_STEPS,
-    SAMPLERS,
     Report,
     evaluate,
     generate_images,
-    make_sampler,
 )
+from helpers.sampling import DEFAULT_SAMPLER, DEFAULT_STEPS, SAMPLERS, make_sampler  # noqa: E402
 from helpers.training import get_device  # noqa: E402
 from helpers.weights import find_weights, load_pipeline  # noqa: E402
 from scripts.cards import stamp  # noqa: E402

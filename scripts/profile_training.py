@@ -23,7 +23,8 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from helpers.checkpoints import write_file  # noqa: E402
 from helpers.datasets import load_sprites  # noqa: E402
-from helpers.evaluation import DEFAULT_STEPS, generate_images, make_sampler  # noqa: E402
+from helpers.evaluation import generate_images  # noqa: E402
+from helpers.sampling import DEFAULT_STEPS, make_sampler  # noqa: E402
 from helpers.training import StepSampler, Trainer, TrainingConfig  # noqa: E402
 from scripts.bench_machine import matrix_peak  # noqa: E402
 from scripts.cards import stamp  # noqa: E402

@@ -23,8 +23,8 @@ from diffusers import DDPMPipeline, DDPMScheduler, UNet2DConditionModel, UNet2DM
 
 from helpers.checkpoints import write_folder  # noqa: E402
 from helpers.datasets import load_sprites  # noqa: E402
-from helpers.evaluation import make_sampler  # noqa: E402
 from helpers.pipelines import ConditionalDDPMPipeline, LabelEmbedder  # noqa: E402
+from helpers.sampling import make_sampler  # noqa: E402
 from helpers.training import TrainingConfig, TrainingHistory, choose_precision, get_device, train  # noqa: E402
 from scripts.cards import stamp  # noqa: E402
 

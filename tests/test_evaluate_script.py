@@ -11,7 +11,8 @@ from conftest import make_scheduler, make_unet
 from diffusers import DDPMPipeline
 
 from helpers.datasets import load_sprites
-from helpers.evaluation import SAMPLERS, generate_images, load_classifier, make_sampler
+from helpers.evaluation import generate_images, load_classifier
+from helpers.sampling import SAMPLERS, make_sampler
 from scripts import evaluate, make_sprites, train, train_classifier
 
 WEIGHTS = train.ROOT / "weights"
@@ -59,7 +60,7 @@ def test_wrong_numbers_and_names_are_refused(pipeline):
         generate_images(pipeline, 2, num_inference_steps=51)
     with pytest.raises(ValueError, match="at least 1; got 0"):
         generate_images(pipeline, 0)
-    with pytest.raises(ValueError, match="'euler'; expected one of sde-dpm-solver"):
+    with pytest.raises(ValueError, match="'euler'; expected one of ddpm, ddim"):
         make_sampler(pipeline.scheduler, "euler")
 
 

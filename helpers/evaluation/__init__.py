@@ -12,15 +12,12 @@ from .classifier import (
     split_words,
     word_targets,
 )
-from .generation import DEFAULT_SAMPLER, DEFAULT_STEPS, SAMPLERS, generate_images, make_sampler
+from .generation import generate_images
 from .neighbours import copies, nearest_neighbours
 from .report import Report, evaluate, real_halves
 from .scores import Score, frechet_distance, kernel_distance, label_accuracy, precision_recall, share
 
 __all__ = [
-    "DEFAULT_SAMPLER",
-    "DEFAULT_STEPS",
-    "SAMPLERS",
     "Report",
     "Score",
     "SpriteClassifier",
@@ -33,7 +30,6 @@ __all__ = [
     "kernel_distance",
     "label_accuracy",
     "load_classifier",
-    "make_sampler",
     "nearest_neighbours",
     "precision_recall",
     "real_halves",

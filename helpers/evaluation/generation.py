@@ -1,44 +1,9 @@
-"""Draw many images from a pipeline, for scores: in batches, reproducibly, with any scheduler."""
+"""Draw many images from a pipeline, for scores: in batches, and reproducibly."""
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
+from ..sampling import DEFAULT_STEPS, check_steps
 from ..training import progress_bar
-
-LEADING = {"timestep_spacing": "leading"}
-SAMPLERS = {
-    # Fresh noise in each step corrects what earlier steps got wrong; arXiv 2211.01095.
-    "sde-dpm-solver++": (DPMSolverMultistepScheduler, LEADING | {"algorithm_type": "sde-dpmsolver++"}),
-    "dpm-solver++": (DPMSolverMultistepScheduler, LEADING | {"algorithm_type": "dpmsolver++"}),
-    "ddim": (DDIMScheduler, LEADING | {"clip_sample": False}),
-    "ddpm": (DDPMScheduler, {}),
-}
-DEFAULT_SAMPLER, DEFAULT_STEPS = "sde-dpm-solver++", 20
-
-
-def make_sampler(noise_scheduler, sampler: str = DEFAULT_SAMPLER, **settings):
-    """Return a scheduler that samples what was trained with `noise_scheduler`.
-
-    The fast ones start one stride below the last timestep ("leading"): at the very end of a cosine
-    schedule there is no signal left, and a noise prediction cannot be turned into a picture there.
-
-    Parameters
-    ----------
-    noise_scheduler : SchedulerMixin
-        Its noise schedule and prediction type are kept.
-    sampler : "sde-dpm-solver++", "dpm-solver++", "ddim" or "ddpm"
-    **settings
-        Of the scheduler's configuration, to depart from the defaults here: `clip_sample=True`, ...
-
-    Raises
-    ------
-    ValueError
-        If the name is none of these.
-    """
-    if sampler not in SAMPLERS:
-        raise ValueError(f"unknown sampler {sampler!r}; expected one of {', '.join(SAMPLERS)}")
-    kind, defaults = SAMPLERS[sampler]
-    return kind.from_config(noise_scheduler.config, **defaults | settings)
 
 
 def generate_images(
@@ -76,11 +41,9 @@ def generate_images(
     ValueError
         If a number is below 1, or more steps are asked for than the scheduler was trained with.
     """
-    most = pipeline.scheduler.config.num_train_timesteps
     if num_images < 1 or batch_size < 1:
         raise ValueError(f"num_images and batch_size must be at least 1; got {num_images} and {batch_size}")
-    if not 1 <= num_inference_steps <= most:
-        raise ValueError(f"num_inference_steps must be from 1 to {most}; got {num_inference_steps}")
+    check_steps(pipeline.scheduler, num_inference_steps)
     generator, parts = torch.Generator().manual_seed(seed), []
     pipeline.set_progress_bar_config(disable=True)
     with progress_bar(num_images, desc="drawing") as bar:

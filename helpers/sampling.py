@@ -1,0 +1,127 @@
+"""Draw images from an unconditional UNet with any scheduler: what the loops of the notebooks share."""
+
+import inspect
+from collections.abc import Sequence
+
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    HeunDiscreteScheduler,
+    UniPCMultistepScheduler,
+)
+
+LEADING = {"timestep_spacing": "leading"}
+SAMPLERS = {
+    "ddpm": (DDPMScheduler, {}),
+    "ddim": (DDIMScheduler, LEADING | {"clip_sample": False}),
+    "dpm-solver++": (DPMSolverMultistepScheduler, LEADING | {"algorithm_type": "dpmsolver++"}),
+    # Fresh noise in each step corrects what earlier steps got wrong; arXiv 2211.01095.
+    "sde-dpm-solver++": (DPMSolverMultistepScheduler, LEADING | {"algorithm_type": "sde-dpmsolver++"}),
+    "unipc": (UniPCMultistepScheduler, LEADING),
+    "heun": (HeunDiscreteScheduler, LEADING),
+}
+DEFAULT_SAMPLER, DEFAULT_STEPS = "sde-dpm-solver++", 20
+SPACINGS = ("leading", "trailing", "linspace")
+
+
+def make_sampler(noise_scheduler, sampler: str = DEFAULT_SAMPLER, **settings):
+    """Return a scheduler that samples what was trained with `noise_scheduler`.
+
+    The fast ones start one stride below the last timestep ("leading"): at the very end of a cosine
+    schedule there is no signal left, and a noise prediction cannot be turned into a picture there.
+
+    Parameters
+    ----------
+    noise_scheduler : SchedulerMixin
+        Its noise schedule and prediction type are kept.
+    sampler : "ddpm", "ddim", "dpm-solver++", "sde-dpm-solver++", "unipc" or "heun"
+    **settings
+        Of the scheduler's configuration, to depart from the defaults here: `clip_sample=True`, ...
+
+    Raises
+    ------
+    ValueError
+        If the name, a setting or a spacing is unknown; the message lists what there is.
+    """
+    if sampler not in SAMPLERS:
+        raise ValueError(f"unknown sampler {sampler!r}; expected one of {', '.join(SAMPLERS)}")
+    kind, defaults = SAMPLERS[sampler]
+    known = set(inspect.signature(kind.__init__).parameters) - {"self"}
+    if unknown := set(settings) - known:
+        raise ValueError(f"{kind.__name__} has no setting {', '.join(sorted(unknown))}")
+    spacing = settings.get("timestep_spacing", "leading")
+    if spacing not in SPACINGS:
+        raise ValueError(f"{kind.__name__} has no timestep_spacing {spacing!r}; it has {', '.join(SPACINGS)}")
+    return kind.from_config(noise_scheduler.config, **defaults | settings)
+
+
+def check_steps(scheduler, num_inference_steps: int, eta: float = 0.0) -> None:
+    """Raise ValueError unless steps and eta are ones that this scheduler can take."""
+    most = scheduler.config.num_train_timesteps
+    if not 1 <= num_inference_steps <= most:
+        raise ValueError(f"num_inference_steps must be from 1 to {most}; got {num_inference_steps}")
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta must be from 0 (DDIM) to 1 (as noisy as DDPM); got {eta}")
+
+
+@torch.no_grad()
+def sample_images(
+    unet,
+    scheduler,
+    num_images: int,
+    num_inference_steps: int = DEFAULT_STEPS,
+    *,
+    eta: float = 0.0,
+    seed: int = 0,
+    batch_size: int = 250,
+    keep: Sequence[int] | None = None,
+    **step_options,
+) -> torch.Tensor | tuple[torch.Tensor, list]:
+    """Draw images: noise, then the scheduler's steps. Every scheduler gets the same noise from a seed.
+
+    Parameters
+    ----------
+    unet : UNet2DModel
+    scheduler : SchedulerMixin
+        From `make_sampler`, or any with the same step interface.
+    num_images, num_inference_steps, batch_size : int
+    eta : float
+        From 0 to 1; only DDIM (arXiv 2010.02502) takes it.
+    seed : int
+    keep : sequence of int, optional
+        Numbers of steps after which x_t and the estimate of x_0 are kept, for the first batch.
+    **step_options
+        For `scheduler.step`, for example `use_clipped_model_output=True`.
+
+    Returns
+    -------
+    Tensor [num_images, c, h, w] in [-1, 1], clipped
+        With `keep` also a list of (timestep, x_t, x_0 estimate).
+
+    Raises
+    ------
+    ValueError
+        If steps or eta are out of range; before any work.
+    """
+    check_steps(scheduler, num_inference_steps, eta)
+    generator = torch.Generator().manual_seed(seed)
+    taken = inspect.signature(scheduler.step).parameters
+    options = {k: v for k, v in {"generator": generator, "eta": eta}.items() if k in taken} | step_options
+    size, channels, device = unet.config.sample_size, unet.config.in_channels, next(unet.parameters()).device
+    images, looks = [], []
+    for start in range(0, num_images, batch_size):
+        count = min(batch_size, num_images - start)
+        noise = torch.randn(count, channels, size, size, generator=generator)
+        scheduler.set_timesteps(num_inference_steps)
+        image = noise.to(device) * scheduler.init_noise_sigma
+        for i, t in enumerate(scheduler.timesteps):
+            prediction = unet(scheduler.scale_model_input(image, t), t).sample
+            step = scheduler.step(prediction, t, image, **options)
+            image = step.prev_sample
+            if keep is not None and start == 0 and i in keep:
+                looks.append((int(t), image.cpu(), getattr(step, "pred_original_sample", image).cpu()))
+        images.append(image.clamp(-1, 1).cpu())
+    images = torch.cat(images)
+    return images if keep is None else (images, looks)
