@@ -1,11 +1,17 @@
 """One loop for every scheduler: against diffusers' own pipelines, reproducible, and strict about settings."""
 
+from dataclasses import asdict
+
 import pytest
 import torch
 from conftest import make_scheduler, make_unet
 from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline
 
+from helpers.datasets import load_sprites
+from helpers.evaluation import SamplerSettings, Score, compare_samplers
+from helpers.evaluation.samplers import mean_over_seeds
 from helpers.sampling import SAMPLERS, make_sampler, sample_images
+from scripts import compare_samplers as compare_samplers_script
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +93,54 @@ def test_looks_on_the_way(unet):
 def test_wrong_settings_are_refused_before_any_work(call, words):
     with pytest.raises(ValueError, match=words):
         call(None, make_sampler(make_scheduler(), "ddim"))
+
+
+# --- comparing them -------------------------------------------------------------------------------
+
+
+def test_comparison_scores_every_sampler_on_the_same_noise(unet):
+    reference = load_sprites("test").as_tensor()
+    settings = [SamplerSettings("ddim", 2), SamplerSettings("ddim", 3, eta=1.0), SamplerSettings("heun", 2)]
+    rows = compare_samplers(unet, make_scheduler(), settings, reference, 200, seeds=(0, 1))
+    assert [row["name"] for row in rows] == ["ddim (eta=0)", "ddim (eta=1)", "heun"]
+    assert [row["model_calls"] for row in rows] == [2, 3, 3]
+    for row in rows:
+        score = row["frechet_distance"]
+        assert score["low"] <= score["value"] <= score["high"] and score["num_samples"] == 400
+        assert row["seconds_per_image"] > 0 and row["precision"]["value"] < 0.2
+    alone = compare_samplers(unet, make_scheduler(), settings[:1], reference, 200, seeds=(1,))
+    both = rows[0]["frechet_distance"]["value"]
+    first = compare_samplers(unet, make_scheduler(), settings[:1], reference, 200, seeds=(0,))
+    mean = (alone[0]["frechet_distance"]["value"] + first[0]["frechet_distance"]["value"]) / 2
+    assert both == pytest.approx(mean, rel=1e-6)
+
+
+def test_heun_calls_the_unet_as_often_as_it_says(unet, monkeypatch):
+    calls, forward = [], unet.forward
+    monkeypatch.setattr(unet, "forward", lambda *args, **kw: calls.append(1) or forward(*args, **kw))
+    for setting in (SamplerSettings("heun", 4), SamplerSettings("unipc", 4)):
+        calls.clear()
+        sample_images(unet, make_sampler(make_scheduler(), setting.sampler), 1, 4)
+        assert len(calls) == setting.model_calls
+
+
+def test_interval_over_seeds_is_students():
+    scores = [Score(value, 0, 9, 100) for value in (1.0, 2.0, 3.0)]
+    mean = mean_over_seeds(scores)
+    assert mean.value == 2 and mean.num_samples == 300
+    assert mean.high == pytest.approx(2 + 4.303 * 1 / 3**0.5)
+
+
+def test_settings_a_scheduler_does_not_have_stop_the_comparison_before_it_begins():
+    good, bad = SamplerSettings("ddim", 2), SamplerSettings("ddpm", 51)
+    with pytest.raises(ValueError, match="from 1 to 50; got 51"):
+        compare_samplers(None, make_scheduler(), [good, bad], torch.zeros(300, 48), 200)
+
+
+def test_script_asks_for_what_the_notebook_shows():
+    rows = compare_samplers_script.comparison(500) + compare_samplers_script.ablation()
+    keys = [compare_samplers_script.key(asdict(row)) for row in rows]
+    assert len(set(keys)) == len(keys)
+    for row in rows:
+        make_sampler(make_scheduler(), row.sampler, **row.scheduler)
+    assert {500, 10} <= {row.num_inference_steps for row in rows if row.sampler == "ddpm"}

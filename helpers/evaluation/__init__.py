@@ -15,13 +15,16 @@ from .classifier import (
 from .generation import generate_images
 from .neighbours import copies, nearest_neighbours
 from .report import Report, evaluate, real_halves
+from .samplers import SamplerSettings, compare_samplers
 from .scores import Score, frechet_distance, kernel_distance, label_accuracy, precision_recall, share
 
 __all__ = [
     "Report",
+    "SamplerSettings",
     "Score",
     "SpriteClassifier",
     "classifier_loss",
+    "compare_samplers",
     "copies",
     "evaluate",
     "extract_features",

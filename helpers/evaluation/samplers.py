@@ -1,0 +1,136 @@
+"""Compare samplers on the same weights and the same noise: quality against cost."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+import torch
+
+from ..sampling import check_steps, make_sampler, sample_images
+from .classifier import extract_features
+from .scores import Score, frechet_distance, precision_recall
+
+# 97.5 % points of Student's t for 1, 2, 3, ... degrees of freedom
+STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """A sampler and how it is used.
+
+    Attributes
+    ----------
+    sampler : str
+        A name of `helpers.sampling.SAMPLERS`.
+    num_inference_steps : int
+    eta : float
+        For DDIM, from 0 to 1.
+    scheduler : dict
+        Settings of the scheduler's configuration, for example `{"clip_sample": True}`.
+    step : dict
+        Options of its step, for example `{"use_clipped_model_output": True}`.
+    """
+
+    sampler: str
+    num_inference_steps: int
+    eta: float = 0.0
+    scheduler: dict = field(default_factory=dict)
+    step: dict = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The sampler and what is unusual about it, without the number of steps."""
+        extra = {"eta": self.eta} if self.sampler == "ddim" else {}
+        extra |= self.scheduler | self.step
+        words = ", ".join(
+            f"{key}={value:g}" if key == "eta" else f"{key}={value}" for key, value in extra.items()
+        )
+        return f"{self.sampler} ({words})" if words else self.sampler
+
+    @property
+    def model_calls(self) -> int:
+        """How often the UNet is called for a picture; Heun's second-order steps take two calls."""
+        return 2 * self.num_inference_steps - 1 if self.sampler == "heun" else self.num_inference_steps
+
+
+def mean_over_seeds(scores: Sequence[Score]) -> Score:
+    """Mean of the same score under several seeds, with Student's interval; of one seed its own."""
+    if len(scores) == 1:
+        return scores[0]
+    values = torch.tensor([score.value for score in scores], dtype=torch.float64)
+    value, count = float(values.mean()), len(scores)
+    error = STUDENT[min(count - 2, len(STUDENT) - 1)] * float(values.std()) / count**0.5
+    return Score(value, max(0.0, value - error), value + error, sum(score.num_samples for score in scores))
+
+
+def compare_samplers(
+    unet,
+    noise_scheduler,
+    settings: Sequence[SamplerSettings],
+    reference: torch.Tensor,
+    num_images: int = 500,
+    seeds: Sequence[int] = (0,),
+    report=lambda row: None,
+) -> list[dict]:
+    """Draw with each sampler from the same noise, and score what comes out.
+
+    Parameters
+    ----------
+    unet : UNet2DModel
+    noise_scheduler : SchedulerMixin
+        The one that the UNet was trained with.
+    settings : sequence of SamplerSettings
+    reference : Tensor
+        Real images, or their features.
+    num_images : int
+        For each seed; at least 200.
+    seeds : sequence of int
+        With several, intervals are over seeds.
+    report : callable, optional
+        Called with each row when it is there.
+
+    Returns
+    -------
+    list of dict
+        A row for each of the settings: themselves, `name`, `model_calls`, `seconds_per_image`, and the
+        scores as dictionaries.
+
+    Raises
+    ------
+    ValueError
+        If a setting is one that its scheduler does not have; before any work.
+    """
+    schedulers = [make_sampler(noise_scheduler, s.sampler, **s.scheduler) for s in settings]
+    for scheduler, setting in zip(schedulers, settings, strict=True):
+        check_steps(scheduler, setting.num_inference_steps, setting.eta)
+    features, rows = extract_features(reference), []
+    for scheduler, setting in zip(schedulers, settings, strict=True):
+        drawn = [_draw(unet, scheduler, setting, num_images, seed) for seed in seeds]
+        row = asdict(setting) | {"name": setting.name, "model_calls": setting.model_calls}
+        row["seconds_per_image"] = sum(seconds for _, seconds in drawn) / (num_images * len(seeds))
+        row["frechet_distance"] = mean_over_seeds([frechet_distance(f, features) for f, _ in drawn])._asdict()
+        pairs = zip(*(precision_recall(f, features) for f, _ in drawn), strict=True)
+        for name, scores in zip(("precision", "recall"), pairs, strict=True):
+            row[name] = mean_over_seeds(scores)._asdict()
+        rows.append(row)
+        report(row)
+    return rows
+
+
+def _draw(
+    unet, scheduler, setting: SamplerSettings, num_images: int, seed: int
+) -> tuple[torch.Tensor, float]:
+    """Features of drawn images, and the seconds that drawing took."""
+    begun = time.perf_counter()
+    images = sample_images(
+        unet,
+        scheduler,
+        num_images,
+        setting.num_inference_steps,
+        eta=setting.eta,
+        seed=seed,
+        **setting.step,
+    )
+    seconds = time.perf_counter() - begun
+    # A sampler that blows up draws NaN: grey then, and far from any sprite.
+    return extract_features(images.nan_to_num(0)), seconds

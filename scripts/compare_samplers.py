@@ -1,0 +1,99 @@
+"""DDPM, DDIM and modern samplers on the shipped weights, for notebook 03: quality against cost.
+
+    python scripts/compare_samplers.py
+
+Writes benchmarks/results/samplers.json after each row; a run that is stopped goes on. It takes over an hour.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import torch  # noqa: E402
+from diffusers import DDPMPipeline  # noqa: E402
+
+from helpers.checkpoints import write_file  # noqa: E402
+from helpers.datasets import load_sprites  # noqa: E402
+from helpers.evaluation import (  # noqa: E402
+    SamplerSettings,
+    compare_samplers,
+    extract_features,
+    frechet_distance,
+    precision_recall,
+    real_halves,
+)
+from helpers.weights import find_weights  # noqa: E402
+from scripts.bench_training import package_versions  # noqa: E402
+from scripts.train import describe_device  # noqa: E402
+
+RESULTS = ROOT / "benchmarks" / "results" / "samplers.json"
+STEPS = (10, 20, 50, 100)
+
+
+def comparison(training_steps: int) -> list[SamplerSettings]:
+    """Every sampler at every number of steps; the whole training length for DDPM and DDIM."""
+    kinds = [("ddpm", 0.0), ("ddim", 0.0), ("ddim", 0.5), ("ddim", 1.0)]
+    kinds += [("dpm-solver++", 0.0), ("sde-dpm-solver++", 0.0), ("unipc", 0.0)]
+    rows = [SamplerSettings(sampler, n, eta) for sampler, eta in kinds for n in STEPS]
+    return rows + [SamplerSettings(sampler, training_steps) for sampler in ("ddpm", "ddim")]
+
+
+def ablation() -> list[SamplerSettings]:
+    """What DDIM's settings do: clipping × spacing × steps, and the noise estimate computed anew."""
+    rows = [
+        SamplerSettings("ddim", n, 0.0, {"clip_sample": clip, "timestep_spacing": spacing})
+        for clip in (True, False)
+        for spacing in ("leading", "trailing", "linspace")
+        for n in (10, 20, 50)
+    ]
+    clipped, again = {"clip_sample": True}, {"use_clipped_model_output": True}
+    return rows + [SamplerSettings("ddim", n, 0.0, clipped, again) for n in (10, 20, 50)]
+
+
+def key(row: dict) -> str:
+    """What makes a row of the results the row of certain settings."""
+    parts = ("sampler", "num_inference_steps", "eta", "scheduler", "step")
+    return json.dumps({part: row[part] for part in parts}, sort_keys=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--samples", type=int, default=500, help="for each seed")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    args = parser.parse_args()
+    pipeline = DDPMPipeline.from_pretrained(find_weights("unconditional"))
+    reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
+    seeds = " ".join(map(str, args.seeds))
+    command = f"python scripts/compare_samplers.py --samples {args.samples} --seeds {seeds}"
+    result = {"command": command, "comparison": [], "ablation": []}
+    if args.output.is_file():
+        stored = json.loads(args.output.read_text(encoding="utf-8"))
+        result = stored if stored["command"] == command else result
+    precision, recall = precision_recall(others[: args.samples], reference)
+    floor = {"frechet_distance": frechet_distance(others[: args.samples], reference)}
+    floor |= {"precision": precision, "recall": recall}
+    result |= {"floor": {name: score._asdict() for name, score in floor.items()}}
+    result |= {"device": describe_device(torch.device("cpu")), "versions": package_versions()}
+    parts = {"comparison": comparison(pipeline.scheduler.config.num_train_timesteps), "ablation": ablation()}
+    for part, settings in parts.items():
+
+        def report(row: dict, part=part) -> None:
+            result[part].append(row)
+            write_file(args.output, (json.dumps(result, indent=1) + "\n").encode())
+            print(f"{row['name']}, {row['num_inference_steps']}: {row['frechet_distance']}", flush=True)
+
+        there = {key(row) for row in result[part]}
+        missing = [setting for setting in settings if key(asdict(setting)) not in there]
+        compare_samplers(
+            pipeline.unet, pipeline.scheduler, missing, reference, args.samples, args.seeds, report
+        )
+
+
+if __name__ == "__main__":
+    main()
