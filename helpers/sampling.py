@@ -98,7 +98,7 @@ def sample_images(
     Returns
     -------
     Tensor [num_images, c, h, w] in [-1, 1], clipped
-        With `keep` also a list of (timestep, x_t, x_0 estimate).
+        With `keep` also a list of (timestep, x_t, estimate of x_0 or None where a scheduler gives none).
 
     Raises
     ------
@@ -121,7 +121,8 @@ def sample_images(
             step = scheduler.step(prediction, t, image, **options)
             image = step.prev_sample
             if keep is not None and start == 0 and i in keep:
-                looks.append((int(t), image.cpu(), getattr(step, "pred_original_sample", image).cpu()))
+                estimate = getattr(step, "pred_original_sample", None)
+                looks.append((int(t), image.cpu(), estimate if estimate is None else estimate.cpu()))
         images.append(image.clamp(-1, 1).cpu())
     images = torch.cat(images)
     return images if keep is None else (images, looks)

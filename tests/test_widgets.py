@@ -5,12 +5,22 @@ import time
 
 import numpy as np
 import pytest
+from conftest import make_scheduler, make_unet
 from PIL import Image
 from test_pipelines import make_pipeline
 
 from helpers.figures import PAD, RATIO, to_tensor
+from helpers.sampling import SAMPLERS
 from helpers.sprites import draw_sprite
-from helpers.widgets import base, label_explorer, noise, noise_explorer
+from helpers.widgets import (
+    base,
+    denoising_player,
+    label_explorer,
+    noise,
+    noise_explorer,
+    sampler_playground,
+    samplers,
+)
 from helpers.widgets.noise import SIDE, TOP
 
 SPRITES = [draw_sprite(name, 0, 0).image for name in ("hero", "food")]
@@ -152,3 +162,60 @@ def test_still_picture_has_a_row_for_each_class(labels):
 def test_pipeline_without_labels_is_refused():
     with pytest.raises(TypeError, match="takes no labels"):
         label_explorer(object())
+
+
+# --- samplers -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def playground(one_thread):
+    return sampler_playground(make_unet().eval(), make_scheduler(), num_inference_steps=4)
+
+
+def test_each_setting_of_the_sampler_redraws(playground):
+    seen = {playground.picture.value}
+    settings = (
+        (playground.seed, 3),
+        (playground.eta, 0.5),
+        (playground.spacing, "trailing"),
+        (playground.steps, 6),
+    )
+    for control, value in settings:
+        control.value = value
+        assert playground.picture.value not in seen and "ddim, " in playground.message.value
+        seen.add(playground.picture.value)
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_every_sampler_can_be_played_with(playground, sampler):
+    playground.clip.value, playground.eta.value = True, 0.3
+    playground.sampler.value = sampler
+    assert f"{sampler}, 4 steps in <b>" in playground.message.value
+    assert ("only ddim takes eta" in playground.message.value) == (sampler != "ddim")
+    assert ("only ddim and ddpm clip" in playground.message.value) == (sampler not in ("ddim", "ddpm"))
+
+
+def test_playground_survives_an_error(playground, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(playground, "unet", None)
+        playground.seed.value = 9
+    assert "<b>AttributeError</b>" in playground.message.value
+    playground.seed.value = 10
+    assert "4 steps in" in playground.message.value
+
+
+def test_looks_are_evenly_spaced_and_end_at_the_end():
+    assert samplers.evenly(20, 5) == [0, 5, 10, 14, 19]
+    assert samplers.evenly(3, 9) == [0, 1, 2] and samplers.evenly(1, 9) == [0]
+
+
+def test_player_shows_each_step(one_thread):
+    images = to_tensor(SPRITES)
+    player = denoising_player(images, [40, 0])
+    assert player.message.value == "t = 0"
+    last = player.picture.value
+    player.position.value = 0
+    assert player.message.value == "t = 40" and player.picture.value != last
+    assert "t = 40, 0" in player.static_picture().alt
+    with pytest.raises(ValueError, match="2 images for 3 timesteps"):
+        denoising_player(images, [1, 2, 3])

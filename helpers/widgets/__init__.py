@@ -2,5 +2,15 @@
 
 from .labels import LabelExplorer, label_explorer
 from .noise import NoiseExplorer, noise_explorer
+from .samplers import DenoisingPlayer, SamplerPlayground, denoising_player, sampler_playground
 
-__all__ = ["LabelExplorer", "NoiseExplorer", "label_explorer", "noise_explorer"]
+__all__ = [
+    "DenoisingPlayer",
+    "LabelExplorer",
+    "NoiseExplorer",
+    "SamplerPlayground",
+    "denoising_player",
+    "label_explorer",
+    "noise_explorer",
+    "sampler_playground",
+]

@@ -1,0 +1,131 @@
+"""Play with a sampler's settings, and walk along what it did."""
+
+import time
+from collections.abc import Sequence
+
+import ipywidgets
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler
+from matplotlib.figure import Figure
+
+from ..figures import to_tensor
+from ..plotting import plot_denoising_steps, plot_generated_images
+from ..sampling import SAMPLERS, SPACINGS, make_sampler, sample_images
+from .base import Explorer
+
+LOOKS = 9  # pictures in a filmstrip
+
+
+def evenly(count: int, most: int = LOOKS) -> list[int]:
+    """At most so many numbers out of 0 … count - 1, evenly spaced, the last one among them."""
+    return sorted({round(i * (count - 1) / max(1, most - 1)) for i in range(most)})
+
+
+class SamplerPlayground(Explorer):
+    """Scheduler, steps, eta, clipping, spacing and seed to choose; the way of one image from noise."""
+
+    def __init__(self, unet, noise_scheduler, num_inference_steps: int = 20):
+        self.unet, self.noise_scheduler = unet, noise_scheduler
+        most = noise_scheduler.config.num_train_timesteps
+        late = {"continuous_update": False}
+        self.sampler = ipywidgets.Dropdown(options=list(SAMPLERS), value="ddim", description="sampler")
+        self.steps = ipywidgets.IntSlider(num_inference_steps, 1, min(100, most), description="steps", **late)
+        self.eta = ipywidgets.FloatSlider(0, min=0, max=1, step=0.1, description="eta", **late)
+        self.clip = ipywidgets.Checkbox(False, description="clip_sample", indent=False)
+        self.spacing = ipywidgets.Dropdown(options=SPACINGS, value="leading", description="spacing")
+        self.seed = ipywidgets.IntSlider(0, 0, 99, description="seed", **late)
+        super().__init__([self.sampler, self.steps, self.eta, self.clip, self.spacing, self.seed])
+
+    def scheduler(self):
+        """Make the chosen scheduler; only DDPM and DDIM can clip the estimate of x_0."""
+        settings = {"timestep_spacing": self.spacing.value}
+        if SAMPLERS[self.sampler.value][0] in (DDPMScheduler, DDIMScheduler):
+            settings["clip_sample"] = self.clip.value
+        return make_sampler(self.noise_scheduler, self.sampler.value, **settings)
+
+    def sample(self) -> tuple[list, float]:
+        """Draw one image; return (timestep, x_t, estimate of x_0) on the way, and the seconds."""
+        scheduler, steps, begun = self.scheduler(), self.steps.value, time.perf_counter()
+        scheduler.set_timesteps(steps)
+        keep = evenly(len(scheduler.timesteps))
+        options = {"eta": self.eta.value, "seed": self.seed.value, "keep": keep}
+        _, looks = sample_images(self.unet, scheduler, 1, steps, **options)
+        return looks, time.perf_counter() - begun
+
+    def draw(self) -> tuple[bytes, str]:
+        """Draw the chosen state."""
+        looks, seconds = self.sample()
+        words = [f"{self.sampler.value}, {self.steps.value} steps in <b>{seconds:.2f} s</b>"]
+        if self.eta.value and self.sampler.value != "ddim":
+            words.append("only ddim takes eta")
+        if self.clip.value and self.sampler.value not in ("ddim", "ddpm"):
+            words.append("only ddim and ddpm clip")
+        return _filmstrip(looks).to_png(), "; ".join(words)
+
+    def static_picture(self) -> Figure:
+        """Draw the filmstrip of what is chosen."""
+        return _filmstrip(self.sample()[0])
+
+
+def _filmstrip(looks: list) -> Figure:
+    """Draw the way of the first image, with the estimates of x_0 where the scheduler gives them."""
+    times, images, estimates = zip(*looks, strict=True)
+    if any(estimate is None for estimate in estimates):
+        return plot_denoising_steps([x[0] for x in images], times)
+    return plot_denoising_steps([x[0] for x in images], times, [x[0] for x in estimates])
+
+
+class DenoisingPlayer(Explorer):
+    """Play, pause and scrub a stored trajectory: one picture at a time, large."""
+
+    def __init__(self, images: torch.Tensor, timesteps: Sequence[int], interval: int = 120):
+        self.images, self.timesteps = to_tensor(images), [int(t) for t in timesteps]
+        if len(self.images) != len(self.timesteps):
+            raise ValueError(f"got {len(self.images)} images for {len(self.timesteps)} timesteps")
+        last = len(self.images) - 1
+        self.position = ipywidgets.IntSlider(last, 0, last, description="step")
+        self.play = ipywidgets.Play(min=0, max=last, interval=interval)
+        # Linked in the browser, so that playing needs no more from the kernel than the pictures.
+        ipywidgets.jslink((self.play, "value"), (self.position, "value"))
+        super().__init__([self.play, self.position])
+
+    def draw(self) -> tuple[bytes, str]:
+        """Draw the picture at the slider's position."""
+        i = self.position.value
+        return plot_generated_images(self.images[i], 1, 1, scale=14).to_png(), f"t = {self.timesteps[i]}"
+
+    def static_picture(self) -> Figure:
+        """Draw a filmstrip of the trajectory."""
+        chosen = evenly(len(self.images))
+        return plot_denoising_steps(self.images[chosen], [self.timesteps[i] for i in chosen])
+
+
+def sampler_playground(unet, noise_scheduler, num_inference_steps: int = 20) -> SamplerPlayground:
+    """Play with scheduler, steps, eta, clipping, spacing and seed, and see the way and the seconds.
+
+    Parameters
+    ----------
+    unet : UNet2DModel
+    noise_scheduler : SchedulerMixin
+        The one that the UNet was trained with.
+    num_inference_steps : int
+        Where the slider starts; from 1 to 100.
+    """
+    return SamplerPlayground(unet, noise_scheduler, num_inference_steps)
+
+
+def denoising_player(images: torch.Tensor, timesteps: Sequence[int]) -> DenoisingPlayer:
+    """Play, pause and scrub the way of one image from noise to picture.
+
+    Parameters
+    ----------
+    images : Tensor [steps, c, h, w] in [-1, 1]
+    timesteps : sequence of int
+        One per image.
+
+    Raises
+    ------
+    ValueError
+        If images and timesteps are not equally many.
+    """
+    return DenoisingPlayer(images, timesteps)
