@@ -1,7 +1,7 @@
 """Draw images from an unconditional UNet with any scheduler: what the loops of the notebooks share."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from diffusers import (
@@ -77,6 +77,7 @@ def sample_images(
     seed: int = 0,
     batch_size: int = 250,
     keep: Sequence[int] | None = None,
+    on_batch: Callable[[int], None] = lambda count: None,
     **step_options,
 ) -> torch.Tensor | tuple[torch.Tensor, list]:
     """Draw images: noise, then the scheduler's steps. Every scheduler gets the same noise from a seed.
@@ -92,6 +93,8 @@ def sample_images(
     seed : int
     keep : sequence of int, optional
         Numbers of steps after which x_t and the estimate of x_0 are kept, for the first batch.
+    on_batch : callable, optional
+        Called with the number of images of each batch when it is done.
     **step_options
         For `scheduler.step`, for example `use_clipped_model_output=True`.
 
@@ -124,5 +127,6 @@ def sample_images(
                 estimate = getattr(step, "pred_original_sample", None)
                 looks.append((int(t), image.cpu(), estimate if estimate is None else estimate.cpu()))
         images.append(image.clamp(-1, 1).cpu())
+        on_batch(count)
     images = torch.cat(images)
     return images if keep is None else (images, looks)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from conftest import make_scheduler, make_unet
 from diffusers import DDPMPipeline
+from test_pipelines import make_pipeline
 
 from helpers.datasets import load_sprites
 from helpers.evaluation import generate_images, load_classifier
@@ -53,6 +54,29 @@ def test_samplers_keep_the_schedule_and_draw(pipeline, sampler, prediction_type)
     assert torch.equal(scheduler.alphas_cumprod, trained.alphas_cumprod)
     images = generate_images(DDPMPipeline(pipeline.unet, scheduler), 2, num_inference_steps=5)
     assert images.isfinite().all() and images.std() > 0.01
+
+
+def test_drawing_is_that_of_the_pipeline(pipeline):
+    generator = torch.Generator().manual_seed(3)
+    expected = pipeline(4, generator, num_inference_steps=5, output_type="np").images
+    images = generate_images(pipeline, 4, num_inference_steps=5, seed=3)
+    theirs = torch.from_numpy(expected).permute(0, 3, 1, 2) * 2 - 1
+    torch.testing.assert_close(images, theirs, atol=1 / 127, rtol=0)
+
+
+def test_labelled_drawing_asks_for_each_label(one_thread):
+    conditional = make_pipeline()
+    labels = torch.tensor([0, 1, 2, 0, 1])
+    images = generate_images(conditional, 5, labels=labels, num_inference_steps=3, batch_size=2)
+    assert images.shape == (5, 3, 8, 8) and images.abs().max() <= 1
+    alone = conditional(
+        [0, 1], generator=torch.Generator().manual_seed(0), num_inference_steps=3, output_type="pt"
+    )
+    torch.testing.assert_close(images[:2], alone.images * 2 - 1, atol=1 / 127, rtol=0)
+    guided = generate_images(conditional, 5, labels=labels, num_inference_steps=3, guidance_scale=4.0)
+    assert not torch.equal(guided, images)
+    with pytest.raises(ValueError, match="5 labels for 4 images"):
+        generate_images(conditional, 4, labels=labels)
 
 
 def test_wrong_numbers_and_names_are_refused(pipeline):

@@ -2,7 +2,7 @@
 
 import torch
 
-from ..sampling import DEFAULT_STEPS, check_steps
+from ..sampling import DEFAULT_STEPS, check_steps, sample_images
 from ..training import progress_bar
 
 
@@ -21,15 +21,15 @@ def generate_images(
     Parameters
     ----------
     pipeline : DiffusionPipeline
-        With `output_type="np"`; its scheduler is the sampler.
+        With a `unet` and a `scheduler`, which is the sampler; one that takes labels is called itself.
     num_images : int
-    labels : int64 Tensor [num_images], optional
-        Passed on as `class_labels`, for pipelines that take them.
+    labels : int64 Tensor [num_images] or one-hot [num_images, num_classes], optional
+        For pipelines that take them.
     num_inference_steps : int
     seed : int
         Same seed, batch size and machine: same images.
     **kwargs
-        Passed on to the pipeline.
+        Passed on: `guidance_scale` with labels, options of the scheduler's step without.
 
     Returns
     -------
@@ -43,22 +43,33 @@ def generate_images(
     """
     if num_images < 1 or batch_size < 1:
         raise ValueError(f"num_images and batch_size must be at least 1; got {num_images} and {batch_size}")
+    if labels is not None and len(labels) != num_images:
+        raise ValueError(f"got {len(labels)} labels for {num_images} images")
     check_steps(pipeline.scheduler, num_inference_steps)
-    generator, parts = torch.Generator().manual_seed(seed), []
-    pipeline.set_progress_bar_config(disable=True)
     with progress_bar(num_images, desc="drawing") as bar:
-        for start in range(0, num_images, batch_size):
-            count = min(batch_size, num_images - start)
-            how_many = {"batch_size": count}
-            if labels is not None:
-                how_many = {"class_labels": labels[start : start + count]}
+        if labels is None:
+            # Not through the pipeline: DDPMPipeline's loop knows DDPM's step only.
+            images = sample_images(
+                pipeline.unet,
+                pipeline.scheduler,
+                num_images,
+                num_inference_steps,
+                seed=seed,
+                batch_size=batch_size,
+                on_batch=bar.update,
+                **kwargs,
+            )
+            return ((images + 1) * 127.5).round().div(127.5).sub(1)
+        generator, parts = torch.Generator().manual_seed(seed), []
+        pipeline.set_progress_bar_config(disable=True)
+        for batch in torch.as_tensor(labels).split(batch_size):
             images = pipeline(
-                **how_many,
+                batch,
                 generator=generator,
                 num_inference_steps=num_inference_steps,
-                output_type="np",
+                output_type="pt",
                 **kwargs,
             ).images
-            parts.append(torch.from_numpy(images).permute(0, 3, 1, 2))
-            bar.update(count)
+            parts.append(images.cpu())
+            bar.update(len(batch))
     return (torch.cat(parts) * 255).round().div(127.5).sub(1)
