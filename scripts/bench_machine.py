@@ -17,8 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from helpers.datasets import load_sprites  # noqa: E402
 from scripts.bench_recipes import RECIPES, Recipe  # noqa: E402
-from scripts.bench_training import package_versions  # noqa: E402
-from scripts.train import describe_device  # noqa: E402
+from scripts.bench_training import PACKAGES  # noqa: E402
+from scripts.train import describe_device, package_versions  # noqa: E402
 
 
 def matrix_peak(dtype: torch.dtype, seconds: float = 1.0, repeats: int = 3) -> float:
@@ -91,7 +91,7 @@ def measure_machine(names: list[str]) -> dict:
     return {
         "device": describe_device(torch.device("cpu")),
         "cores": os.cpu_count(),
-        "versions": {"python": platform.python_version(), **package_versions()},
+        "versions": {"python": platform.python_version(), **package_versions(PACKAGES)},
         "commit": commit.stdout.strip(),
         "import_helpers_milliseconds": import_milliseconds(),
         "peak_memory_mib": {name: round(in_new_process(this, name)) for name in names},

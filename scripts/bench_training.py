@@ -6,7 +6,6 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,8 +16,8 @@ from safetensors.torch import save  # noqa: E402
 
 from helpers.checkpoints import write_file  # noqa: E402
 from scripts.bench_recipes import RECIPES, Recipe  # noqa: E402
+from scripts.train import package_versions  # noqa: E402
 
-TURN = 10.0  # seconds that a recipe trains before the next one does
 PACKAGES = (
     "torch",
     "diffusers",
@@ -27,6 +26,7 @@ PACKAGES = (
     "ema-pytorch",
     "smalldiffusion",
 )
+TURN = 10.0  # seconds that a recipe trains before the next one does
 
 
 class Clock:
@@ -75,17 +75,6 @@ class Entry:
         write_file(self.path(moment), save(tensors, {"steps": str(steps), "fingerprint": self.fingerprint}))
 
 
-def package_versions() -> dict[str, str]:
-    """Versions of what the results depend on."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
 def code_fingerprint() -> str:
     """Hash what a training depends on: the recipes, the training code, the packages' versions."""
     files = [
@@ -94,7 +83,7 @@ def code_fingerprint() -> str:
         ROOT / "data" / "sprites.npz",
     ]
     files += sorted((ROOT / "helpers" / "training").glob("*.py"))
-    parts = [file.read_bytes() for file in files] + [json.dumps(package_versions()).encode()]
+    parts = [file.read_bytes() for file in files] + [json.dumps(package_versions(PACKAGES)).encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 

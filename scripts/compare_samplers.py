@@ -28,8 +28,7 @@ from helpers.evaluation import (  # noqa: E402
     real_halves,
 )
 from helpers.weights import find_weights  # noqa: E402
-from scripts.bench_training import package_versions  # noqa: E402
-from scripts.train import describe_device  # noqa: E402
+from scripts.train import describe_device, package_versions  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "samplers.json"
 STEPS = (10, 20, 50, 100)

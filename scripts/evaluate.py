@@ -15,7 +15,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import diffusers  # noqa: E402
 import torch  # noqa: E402
 
 from helpers.checkpoints import write_file  # noqa: E402
@@ -29,7 +28,7 @@ from helpers.sampling import DEFAULT_SAMPLER, DEFAULT_STEPS, SAMPLERS, make_samp
 from helpers.training import get_device  # noqa: E402
 from helpers.weights import find_weights, load_pipeline  # noqa: E402
 from scripts.cards import stamp  # noqa: E402
-from scripts.train import describe_device  # noqa: E402
+from scripts.train import describe_device, package_versions  # noqa: E402
 
 
 def score(folder: Path, samples: int, sampler: str, steps: int, seed: int) -> dict:
@@ -54,11 +53,7 @@ def score(folder: Path, samples: int, sampler: str, steps: int, seed: int) -> di
         "seconds_for_drawing": round(seconds, 1),
         "device": describe_device(get_device()),
         "scores": report.to_json(),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "diffusers": diffusers.__version__,
-        },
+        "versions": {"python": platform.python_version(), **package_versions()},
     }
 
 

@@ -11,13 +11,14 @@ import json
 import platform
 import shlex
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import diffusers  # noqa: E402
 import torch  # noqa: E402
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DConditionModel, UNet2DModel  # noqa: E402
 
@@ -75,6 +76,17 @@ def describe_device(device: torch.device) -> str:
     return f"{torch.get_num_threads()} CPU threads ({platform.machine()}, {capability})"
 
 
+def package_versions(names: Iterable[str] = ("torch", "diffusers")) -> dict[str, str]:
+    """Versions of the packages that results depend on."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
 def record(config: TrainingConfig, history: TrainingHistory, data: str, command: str) -> dict:
     """Collect what the model card says about a run."""
     tail = history.losses[-500:]
@@ -87,7 +99,7 @@ def record(config: TrainingConfig, history: TrainingHistory, data: str, command:
         "seconds": round(history.seconds),
         "images_seen": config.num_steps * config.batch_size * config.gradient_accumulation_steps,
         "mean_loss_of_last_500_steps": round(sum(tail) / len(tail), 5),
-        "versions": {"torch": torch.__version__, "diffusers": diffusers.__version__},
+        "versions": package_versions(),
     }
 
 

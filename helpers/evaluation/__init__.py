@@ -17,14 +17,17 @@ from .neighbours import copies, nearest_neighbours
 from .report import Report, evaluate, real_halves
 from .samplers import SamplerSettings, compare_samplers
 from .scores import Score, frechet_distance, kernel_distance, label_accuracy, precision_recall, share
+from .tables import ablation_table, comparison_table, quality_curves, summary_table
 
 __all__ = [
     "Report",
     "SamplerSettings",
     "Score",
     "SpriteClassifier",
+    "ablation_table",
     "classifier_loss",
     "compare_samplers",
+    "comparison_table",
     "copies",
     "evaluate",
     "extract_features",
@@ -35,8 +38,10 @@ __all__ = [
     "load_classifier",
     "nearest_neighbours",
     "precision_recall",
+    "quality_curves",
     "real_halves",
     "share",
     "split_words",
+    "summary_table",
     "word_targets",
 ]

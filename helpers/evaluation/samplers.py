@@ -8,10 +8,7 @@ import torch
 
 from ..sampling import check_steps, make_sampler, sample_images
 from .classifier import extract_features
-from .scores import Score, frechet_distance, precision_recall
-
-# 97.5 % points of Student's t for 1, 2, 3, ... degrees of freedom
-STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+from .scores import Score, frechet_distance, mean_score, precision_recall
 
 
 @dataclass(frozen=True)
@@ -53,14 +50,10 @@ class SamplerSettings:
         return 2 * self.num_inference_steps - 1 if self.sampler == "heun" else self.num_inference_steps
 
 
-def mean_over_seeds(scores: Sequence[Score]) -> Score:
-    """Mean of the same score under several seeds, with Student's interval; of one seed its own."""
-    if len(scores) == 1:
-        return scores[0]
-    values = torch.tensor([score.value for score in scores], dtype=torch.float64)
-    value, count = float(values.mean()), len(scores)
-    error = STUDENT[min(count - 2, len(STUDENT) - 1)] * float(values.std()) / count**0.5
-    return Score(value, max(0.0, value - error), value + error, sum(score.num_samples for score in scores))
+def _over_seeds(scores: Sequence[Score]) -> dict:
+    """Mean over seeds, for a file; none of these scores can be negative."""
+    mean = mean_score(scores)
+    return mean._replace(low=max(0.0, mean.low))._asdict()
 
 
 def compare_samplers(
@@ -108,10 +101,10 @@ def compare_samplers(
         drawn = [_draw(unet, scheduler, setting, num_images, seed) for seed in seeds]
         row = asdict(setting) | {"name": setting.name, "model_calls": setting.model_calls}
         row["seconds_per_image"] = sum(seconds for _, seconds in drawn) / (num_images * len(seeds))
-        row["frechet_distance"] = mean_over_seeds([frechet_distance(f, features) for f, _ in drawn])._asdict()
+        row["frechet_distance"] = _over_seeds([frechet_distance(f, features) for f, _ in drawn])
         pairs = zip(*(precision_recall(f, features) for f, _ in drawn), strict=True)
         for name, scores in zip(("precision", "recall"), pairs, strict=True):
-            row[name] = mean_over_seeds(scores)._asdict()
+            row[name] = _over_seeds(scores)
         rows.append(row)
         report(row)
     return rows

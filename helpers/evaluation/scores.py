@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,6 @@ from torch import nn
 from .classifier import check_images, extract_features, load_classifier
 
 GROUPS = 10
-STUDENT = 2.262  # 97.5 % point of Student's t for GROUPS - 1 degrees of freedom
 NORMAL = 1.960  # the same of the normal distribution
 
 
@@ -24,6 +24,23 @@ class Score(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
+
+def _student(count: int) -> float:
+    """97.5 % point of Student's t for the mean of so many values."""
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, count - 1))
+
+
+def mean_score(scores: Sequence[Score]) -> Score:
+    """Mean of the same score, measured several times, with Student's interval; of one, itself."""
+    if len(scores) == 1:
+        return scores[0]
+    values = torch.tensor([score.value for score in scores], dtype=torch.float64)
+    value, count = float(values.mean()), len(scores)
+    error = _student(count) * float(values.std()) / math.sqrt(count)
+    return Score(value, value - error, value + error, sum(score.num_samples for score in scores))
 
 
 class _Identity(nn.Module):
@@ -85,7 +102,8 @@ def frechet_distance(
         left_out.append(_frechet(features[group != i], others))
     mean = sum(left_out) / GROUPS
     error = math.sqrt((GROUPS - 1) / GROUPS * sum((x - mean) ** 2 for x in left_out))
-    return Score(value, max(0.0, value - STUDENT * error), value + STUDENT * error, len(features))
+    error *= _student(GROUPS)
+    return Score(value, max(0.0, value - error), value + error, len(features))
 
 
 def kernel_distance(
@@ -125,10 +143,9 @@ def kernel_distance(
             metric = KernelInceptionDistance(_Identity(features.shape[1]), subsets=1, subset_size=size)
             metric.update(others[i * size : (i + 1) * size].double(), real=True)
             metric.update(features[i * size : (i + 1) * size].double(), real=False)
-            values.append(metric.compute()[0])
-    groups = torch.stack(values)
-    value, error = float(groups.mean()), float(groups.std()) / math.sqrt(GROUPS)
-    return Score(value, value - STUDENT * error, value + STUDENT * error, GROUPS * size)
+            value = float(metric.compute()[0])
+            values.append(Score(value, value, value, size))
+    return mean_score(values)
 
 
 def share(hits: torch.Tensor) -> Score:

@@ -1,0 +1,106 @@
+"""Tables and curves out of what `compare_samplers` returned or stored."""
+
+from collections.abc import Sequence
+
+RANDOM_SAMPLERS = ("ddpm", "sde-dpm-solver++")  # and DDIM with eta above 0
+SCORES = {"frechet_distance": "Fréchet distance ↓", "precision": "precision ↑", "recall": "recall ↑"}
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in (head, *rows)]
+    return "\n".join([lines[0], "| --- " * len(head) + "|", *lines[1:]])
+
+
+def _words(score: dict) -> str:
+    return f"{score['value']:.2f} [{score['low']:.2f}, {score['high']:.2f}]"
+
+
+def _is_random(row: dict) -> bool:
+    return row["sampler"] in RANDOM_SAMPLERS or row["eta"] > 0
+
+
+def comparison_table(rows: Sequence[dict], floor: dict | None = None) -> str:
+    """Make a Markdown table with a line per row: cost, and scores with their intervals.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        What `compare_samplers` returns.
+    floor : dict, optional
+        The same scores of real images, for a last line.
+    """
+    head = ["sampler", "steps", "calls of the UNet", *SCORES.values(), "ms per image"]
+    lines = [
+        [row["name"], str(row["num_inference_steps"]), str(row["model_calls"])]
+        + [_words(row[key]) for key in SCORES]
+        + [f"{1000 * row['seconds_per_image']:.0f}"]
+        for row in rows
+    ]
+    if floor:
+        lines.append(["real sprites", "–", "–", *(_words(floor[key]) for key in SCORES), "–"])
+    return _markdown(head, lines)
+
+
+def ablation_table(rows: Sequence[dict]) -> str:
+    """Make a Markdown table of DDIM's settings (lines) and steps (columns): the Fréchet distance."""
+    steps = sorted({row["num_inference_steps"] for row in rows})
+    groups = {}
+    for row in rows:
+        clip, spacing = (row["scheduler"].get(key) for key in ("clip_sample", "timestep_spacing"))
+        again = "yes" if row["step"].get("use_clipped_model_output") else "no"
+        key = (str(clip), again, spacing or "leading")
+        groups.setdefault(key, {})[row["num_inference_steps"]] = row["frechet_distance"]
+    head = ["clip_sample", "noise estimated anew", "timestep_spacing", *(f"{n} steps" for n in steps)]
+    return _markdown(
+        head,
+        [[*key, *(_words(found[n]) if n in found else "–" for n in steps)] for key, found in groups.items()],
+    )
+
+
+def summary_table(rows: Sequence[dict], within: float = 0.1) -> str:
+    """Make a Markdown table with a line per sampler: its best score, and the fewest steps that come near.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+    within : float
+        How far above the best score of the same sampler still counts as near, as a share of it.
+    """
+    groups = {}
+    for row in rows:
+        groups.setdefault(row["name"], []).append(row)
+    lines = []
+    for name, found in groups.items():
+        best = min(row["frechet_distance"]["value"] for row in found)
+        near = [row for row in found if row["frechet_distance"]["value"] <= (1 + within) * best]
+        fewest = min(near, key=lambda row: row["num_inference_steps"])
+        lines.append(
+            [
+                name,
+                "yes" if _is_random(found[0]) else "no",
+                "2" if found[0]["sampler"] == "heun" else "1",
+                f"{best:.2f}",
+                str(fewest["num_inference_steps"]),
+                f"{1000 * fewest['seconds_per_image']:.0f}",
+            ]
+        )
+    near = f"within {within:.0%} of it"
+    head = [
+        "sampler",
+        "adds noise",
+        "calls per step",
+        "best Fréchet distance",
+        f"steps {near}",
+        "ms per image",
+    ]
+    return _markdown(head, lines)
+
+
+def quality_curves(rows: Sequence[dict]) -> dict[str, list[tuple]]:
+    """Group rows by sampler, as (calls of the UNet, value, low, high): for `plot_quality_vs_cost`."""
+    curves = {}
+    for row in rows:
+        score = row["frechet_distance"]
+        point = (row["model_calls"], score["value"], score["low"], score["high"])
+        curves.setdefault(row["name"], []).append(point)
+    return curves
