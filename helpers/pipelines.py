@@ -10,6 +10,8 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.utils.torch_utils import randn_tensor
 from torch import nn
 
+from .sampling import check_steps
+
 
 class LabelEmbedder(ModelMixin, ConfigMixin):
     """Turn labels into the sequence that a cross-attention UNet attends to.
@@ -117,7 +119,7 @@ class ConditionalDDPMPipeline(DiffusionPipeline):
     class_net : LabelEmbedder
     scheduler : SchedulerMixin
         DDPM, DDIM, DPM-Solver++, UniPC, Heun or any other with the same step interface; exchange it
-        by `pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)`.
+        by `pipeline.scheduler = make_sampler(pipeline.scheduler, "ddim")`, or by its `from_config`.
     prediction_type : str, optional
         What the UNet was trained to predict; by default what the scheduler says. It is saved with the
         pipeline, so that a scheduler that takes the output for something else is noticed.
@@ -205,11 +207,7 @@ class ConditionalDDPMPipeline(DiffusionPipeline):
                 f"the scheduler takes the output for {found!r}, but the UNet was trained to predict "
                 f"{trained!r}: make the scheduler with prediction_type={trained!r}"
             )
-        most = self.scheduler.config.num_train_timesteps
-        if not 1 <= num_inference_steps <= most:
-            raise ValueError(f"num_inference_steps must be from 1 to {most}; got {num_inference_steps}")
-        if not 0 <= eta <= 1:
-            raise ValueError(f"eta must be from 0 (DDIM) to 1 (as noisy as DDPM); got {eta}")
+        check_steps(self.scheduler, num_inference_steps, eta)
         if guidance_scale != 1 and not self.class_net.config.label_dropout:
             raise ValueError(
                 f"guidance_scale={guidance_scale} needs weights that have seen dropped labels, and these "

@@ -13,12 +13,14 @@ from diffusers import (
 )
 
 LEADING = {"timestep_spacing": "leading"}
+# log(signal/noise) = -3: a twentieth of signal. Above that a noise prediction's errors blow up the picture.
+MULTISTEP = {"timestep_spacing": "linspace", "lambda_min_clipped": -3.0, "solver_order": 3}
 SAMPLERS = {
     "ddpm": (DDPMScheduler, {}),
     "ddim": (DDIMScheduler, LEADING | {"clip_sample": False}),
-    "dpm-solver++": (DPMSolverMultistepScheduler, LEADING | {"algorithm_type": "dpmsolver++"}),
+    "dpm-solver++": (DPMSolverMultistepScheduler, MULTISTEP | {"algorithm_type": "dpmsolver++"}),
     # Fresh noise in each step corrects what earlier steps got wrong; arXiv 2211.01095.
-    "sde-dpm-solver++": (DPMSolverMultistepScheduler, LEADING | {"algorithm_type": "sde-dpmsolver++"}),
+    "sde-dpm-solver++": (DPMSolverMultistepScheduler, MULTISTEP | {"algorithm_type": "sde-dpmsolver++"}),
     "unipc": (UniPCMultistepScheduler, LEADING),
     "heun": (HeunDiscreteScheduler, LEADING),
 }
@@ -29,8 +31,9 @@ SPACINGS = ("leading", "trailing", "linspace")
 def make_sampler(noise_scheduler, sampler: str = DEFAULT_SAMPLER, **settings):
     """Return a scheduler that samples what was trained with `noise_scheduler`.
 
-    The fast ones start one stride below the last timestep ("leading"): at the very end of a cosine
-    schedule there is no signal left, and a noise prediction cannot be turned into a picture there.
+    None starts at the very end of a cosine schedule: there is no signal left there, and a noise
+    prediction cannot be turned into a picture. DDIM, UniPC and Heun start one stride below it
+    ("leading"), DPM-Solver++ where a twentieth of the picture shows through the noise.
 
     Parameters
     ----------
@@ -64,6 +67,13 @@ def check_steps(scheduler, num_inference_steps: int, eta: float = 0.0) -> None:
         raise ValueError(f"num_inference_steps must be from 1 to {most}; got {num_inference_steps}")
     if not 0 <= eta <= 1:
         raise ValueError(f"eta must be from 0 (DDIM) to 1 (as noisy as DDPM); got {eta}")
+    scheduler.set_timesteps(num_inference_steps)
+    # One that does not begin at the last timestep has fewer; a step from one to itself divides by zero.
+    if (distinct := len(scheduler.timesteps.unique())) < num_inference_steps:
+        raise ValueError(
+            f"num_inference_steps={num_inference_steps} is more than the {distinct} timesteps that this "
+            f"{type(scheduler).__name__} has: take fewer"
+        )
 
 
 @torch.no_grad()

@@ -40,9 +40,15 @@ SAMPLERS = [
     ("SDE-DPM-Solver++", "sde-dpm-solver++", {}, 20),
     ("SDE-DPM-Solver++", "sde-dpm-solver++", {}, 40),
     (
-        'SDE-DPM-Solver++, `timestep_spacing="linspace"`',
+        'SDE-DPM-Solver++, second order, `timestep_spacing="leading"`',
         "sde-dpm-solver++",
-        {"timestep_spacing": "linspace"},
+        {"timestep_spacing": "leading", "solver_order": 2},
+        20,
+    ),
+    (
+        'SDE-DPM-Solver++, `timestep_spacing="trailing"`',
+        "sde-dpm-solver++",
+        {"timestep_spacing": "trailing"},
         20,
     ),
 ]

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 import torch
 from conftest import make_scheduler, make_unet
-from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline
+from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline, DDPMScheduler
 
 from helpers.datasets import load_sprites
 from helpers.evaluation import (
@@ -63,6 +63,16 @@ def test_every_sampler_draws_and_repeats_itself(unet, sampler):
 
 
 @pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_no_sampler_starts_where_there_is_no_signal(sampler):
+    trained = DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2")
+    scheduler = make_sampler(trained, sampler)
+    scheduler.set_timesteps(20)
+    first = trained.alphas_cumprod[int(scheduler.timesteps[0])]
+    ratio = first / (1 - first)
+    assert 0.04 < float(ratio) ** 0.5 < 0.15
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
 def test_samplers_start_from_the_same_noise(unet, sampler, monkeypatch):
     scheduler, starts = make_sampler(make_scheduler(), sampler), []
     step = scheduler.step
@@ -90,6 +100,10 @@ def test_looks_on_the_way(unet):
         (lambda u, s: sample_images(u, s, 2, 0), "from 1 to 50; got 0"),
         (lambda u, s: sample_images(u, s, 2, 51), "from 1 to 50; got 51"),
         (lambda u, s: sample_images(u, s, 2, 5, eta=1.2), "eta must be from 0"),
+        (
+            lambda u, s: sample_images(u, make_sampler(s, "sde-dpm-solver++"), 2, 50),
+            "50 is more than the 4. timesteps that this DPMSolver",
+        ),
         (lambda u, s: make_sampler(s, "pndm"), "unknown sampler 'pndm'; expected one of ddpm, ddim"),
         (
             lambda u, s: make_sampler(s, "ddim", timestep_spacing="karras"),
