@@ -42,6 +42,9 @@ weights: setup ## train the shipped weights again, and score them
 	$(VENV_PYTHON) scripts/train.py unconditional
 	$(VENV_PYTHON) scripts/draw_samples.py unconditional
 	$(VENV_PYTHON) scripts/evaluate.py unconditional
+	$(VENV_PYTHON) scripts/train.py label_conditioned --steps 10000
+	$(VENV_PYTHON) scripts/draw_samples.py label_conditioned
+	$(VENV_PYTHON) scripts/evaluate.py label_conditioned
 
 bench: setup ## compare recipes; BUDGET=60: minutes for the textbook's, nearly three hours in all
 	$(VENV_PYTHON) -m pip install --quiet -r benchmarks/requirements.txt

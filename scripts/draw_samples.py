@@ -1,6 +1,6 @@
-"""Draw sprites with shipped weights: the picture in the README, weights/NAME.png.
+"""Draw sprites with shipped weights: weights/NAME.png, for the README.
 
-python scripts/draw_samples.py unconditional
+python scripts/draw_samples.py label_conditioned
 """
 
 import argparse
@@ -11,31 +11,36 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
-from diffusers import DDPMPipeline  # noqa: E402
 
 from helpers.checkpoints import write_file  # noqa: E402
 from helpers.plotting import plot_generated_images  # noqa: E402
 from helpers.training import get_device  # noqa: E402
-from helpers.weights import find_weights  # noqa: E402
+from helpers.weights import find_weights, load_pipeline  # noqa: E402
+
+
+def draw(pipeline, rows: int, cols: int, seed: int) -> tuple[list, list[str] | None]:
+    """Draw rows × cols images, with the pipeline's own scheduler; a row per class where labels are taken."""
+    generator = torch.Generator().manual_seed(seed)
+    if not hasattr(pipeline, "class_net"):
+        steps = pipeline.scheduler.config.num_train_timesteps
+        return pipeline(rows * cols, generator, num_inference_steps=steps).images, None
+    names = pipeline.class_net.config.class_names
+    return pipeline([name for name in names for _ in range(cols)], generator=generator).images, list(names)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", help="a folder in weights/")
-    parser.add_argument("--rows", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=3, help="with labels there is a row for each class")
     parser.add_argument("--cols", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    folder = find_weights(args.name)
-    pipeline = DDPMPipeline.from_pretrained(folder).to(get_device())
-    generator = torch.Generator().manual_seed(args.seed)
-    steps = pipeline.scheduler.config.num_train_timesteps
+    picture = find_weights(args.name).with_suffix(".png")
     # The first ones drawn, not the best ones: the picture is to show what a reader gets.
-    images = pipeline(args.rows * args.cols, generator, num_inference_steps=steps).images
-    write_file(
-        folder.with_suffix(".png"), plot_generated_images(images, args.rows, args.cols, scale=3).to_png()
-    )
-    print(folder.with_suffix(".png"))
+    images, titles = draw(load_pipeline(args.name).to(get_device()), args.rows, args.cols, args.seed)
+    figure = plot_generated_images(images, len(images) // args.cols, args.cols, scale=3, titles=titles)
+    write_file(picture, figure.to_png())
+    print(picture)
 
 
 if __name__ == "__main__":

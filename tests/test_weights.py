@@ -10,10 +10,17 @@ import pytest
 import torch
 from diffusers import DDPMPipeline
 
+from helpers.datasets import load_sprites
+from helpers.evaluation import generate_images, label_accuracy
+from helpers.sampling import make_sampler
+from helpers.weights import load_pipeline
 from scripts import make_sprites, train
 
 WEIGHTS = train.ROOT / "weights"
-FOLDER = WEIGHTS / "unconditional"
+UNET = {"unet/config.json", "unet/diffusion_pytorch_model.safetensors"}
+EMBEDDER = {"class_net/config.json", "class_net/diffusion_pytorch_model.safetensors"}
+PARTS = {"unconditional": UNET, "label_conditioned": UNET | EMBEDDER}
+NAMES = list(PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +33,7 @@ def pipeline(one_thread):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", refuse)
         patch.setattr(socket, "getaddrinfo", refuse)
-        loaded = DDPMPipeline.from_pretrained(FOLDER)
+        loaded = DDPMPipeline.from_pretrained(WEIGHTS / "unconditional")
     loaded.set_progress_bar_config(disable=True)
     return loaded
 
@@ -53,17 +60,13 @@ def assert_same_weights(a, b) -> None:
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
 
 
-def test_folder_is_small_and_holds_nothing_that_can_run():
-    files = [path for path in FOLDER.rglob("*") if path.is_file()]
+@pytest.mark.parametrize("name", NAMES)
+def test_folder_is_small_and_holds_nothing_that_can_run(name):
+    files = [path for path in (WEIGHTS / name).rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 12_000_000
     assert {path.suffix for path in files} == {".json", ".safetensors"}
-    assert {str(path.relative_to(FOLDER)) for path in files} == {
-        "model_index.json",
-        "training.json",
-        "scheduler/scheduler_config.json",
-        "unet/config.json",
-        "unet/diffusion_pytorch_model.safetensors",
-    }
+    others = {"model_index.json", "training.json", "scheduler/scheduler_config.json"}
+    assert {path.relative_to(WEIGHTS / name).as_posix() for path in files} == others | PARTS[name]
 
 
 def test_pipeline_is_that_of_the_training_script(pipeline):
@@ -73,19 +76,34 @@ def test_pipeline_is_that_of_the_training_script(pipeline):
     assert all(bool(p.isfinite().all()) and p.dtype == torch.float32 for p in pipeline.unet.parameters())
 
 
-def test_card_shows_what_the_training_recorded():
-    run = json.loads((FOLDER / "training.json").read_text(encoding="utf-8"))
+def test_conditional_pipeline_is_that_of_the_training_script(one_thread):
+    loaded = load_pipeline("label_conditioned")
+    unet, class_net, noise_scheduler = train.build_label_conditioned(load_sprites("test").class_names)
+    assert as_json(settings(loaded.unet)) == as_json(settings(unet))
+    assert as_json(settings(loaded.class_net)) == as_json(settings(class_net))
+    assert as_json(settings(loaded.scheduler)) == as_json(settings(make_sampler(noise_scheduler)))
+    assert loaded.config.prediction_type == noise_scheduler.config.prediction_type
+    assert all(bool(p.isfinite().all()) and p.dtype == torch.float32 for p in loaded.unet.parameters())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_card_shows_what_the_training_recorded(name):
+    run = json.loads((WEIGHTS / name / "training.json").read_text(encoding="utf-8"))
     card = (WEIGHTS / "README.md").read_text(encoding="utf-8")
-    table = card.split("<!-- unconditional -->")[1].split("<!-- /unconditional -->")[0]
+    table = card.split(f"<!-- {name} -->")[1].split(f"<!-- /{name} -->")[0]
     assert table.strip() == train.card_table(run)
     config = run["config"]
-    assert (
-        run["images_seen"]
-        == config["num_steps"] * config["batch_size"] * config["gradient_accumulation_steps"]
-    )
+    seen = config["num_steps"] * config["batch_size"] * config["gradient_accumulation_steps"]
+    assert run["images_seen"] == seen
     assert f"--steps {config['num_steps']}" in run["command"] and run["seconds"] > 0
     # Far below 1, the loss of a model that has learnt nothing.
     assert 0 < run["mean_loss_of_last_500_steps"] < 0.2
+
+
+def test_conditional_weights_draw_what_is_asked_for(one_thread):
+    pipeline, labels = load_pipeline("label_conditioned"), torch.arange(20) % 5
+    images = generate_images(pipeline, 20, labels=labels, seed=0)
+    assert label_accuracy(images, labels).value >= 0.9
 
 
 def test_same_seed_draws_the_same_pictures(pipeline):
@@ -125,47 +143,51 @@ def call_script(main, *options) -> None:
     torch.set_rng_state(state)  # scripts/train.py seeds the initial weights
 
 
-def train_three_steps(folder: Path, name: str) -> None:
+def train_three_steps(folder: Path, name: str, model: str = "unconditional") -> None:
     """Train with scripts/train.py into `folder/name`; the state goes to `folder/name-runs`."""
     paths = ("--data", folder / "data" / "sprites.npz", "--output", folder / name)
     state = ("--checkpoints", folder / f"{name}-runs")
-    call_script(train.main, "unconditional", "--steps", 3, "--batch-size", 4, "--seed", 7, *paths, *state)
+    call_script(train.main, model, "--steps", 3, "--batch-size", 4, "--seed", 7, *paths, *state)
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory, one_thread):
-    """A folder with what scripts/train.py makes in three steps out of a few sprites."""
-    folder = tmp_path_factory.mktemp("a training")
+@pytest.fixture(scope="module", params=NAMES)
+def trained(request, tmp_path_factory, one_thread):
+    """A folder with what scripts/train.py makes in three steps out of a few sprites, and the model's name."""
+    folder, name = tmp_path_factory.mktemp("a training"), request.param
     data, weights = folder / "data", folder / "weights"
     weights.mkdir()
-    card = "# Weights\n\n<!-- unconditional -->\n<!-- /unconditional -->\n\nThe end.\n"
+    card = f"# Weights\n\n<!-- {name} -->\n<!-- /{name} -->\n\nThe end.\n"
     (weights / "README.md").write_text(card, encoding="utf-8")
     call_script(make_sprites.main, "--per-class", 10, "--output", data)
-    train_three_steps(folder, "weights")
-    return folder
+    train_three_steps(folder, "weights", name)
+    return folder, name
 
 
 def test_script_writes_a_pipeline_its_record_and_its_card(trained):
-    weights = trained / "weights"
-    loaded = DDPMPipeline.from_pretrained(weights / "unconditional")
-    assert as_json(settings(loaded.unet)) == as_json(settings(train.build_unconditional()[0]))
-    run = json.loads((weights / "unconditional" / "training.json").read_text(encoding="utf-8"))
-    assert run["command"] == "python scripts/train.py unconditional --steps 3 --batch-size 4 --seed 7"
-    assert run["data"] == f"{trained / 'data' / 'sprites.npz'}, split train"
+    folder, name = trained
+    weights = folder / "weights"
+    loaded = load_pipeline(name, weights)
+    built = train.build_unconditional() if name == "unconditional" else train.build_label_conditioned("abcde")
+    assert as_json(settings(loaded.unet)) == as_json(settings(built[0]))
+    run = json.loads((weights / name / "training.json").read_text(encoding="utf-8"))
+    assert run["command"] == f"python scripts/train.py {name} --steps 3 --batch-size 4 --seed 7"
+    assert run["data"] == f"{folder / 'data' / 'sprites.npz'}, split train"
     assert run["config"]["num_steps"] == 3 and run["images_seen"] == 12
     card = (weights / "README.md").read_text(encoding="utf-8")
-    assert f"<!-- unconditional -->\n{train.card_table(run)}\n<!-- /unconditional -->" in card
+    assert f"<!-- {name} -->\n{train.card_table(run)}\n<!-- /{name} -->" in card
     assert "| seed | 7 |" in card and card.endswith("\n\nThe end.\n")
 
 
 def test_script_leaves_nothing_but_its_folders(trained):
-    assert sorted(path.name for path in (trained / "weights").iterdir()) == ["README.md", "unconditional"]
-    assert [path.name for path in (trained / "weights-runs" / "unconditional").iterdir()] == [
-        "checkpoint-00000003"
-    ]
+    folder, name = trained
+    assert sorted(path.name for path in (folder / "weights").iterdir()) == sorted(["README.md", name])
+    kept = [path.name for path in (folder / "weights-runs" / name).iterdir()]
+    assert kept == ["checkpoint-00000003"]
 
 
 def test_script_with_the_same_seed_makes_the_same_weights(trained):
-    train_three_steps(trained, "again")
-    file = Path("unconditional", "unet", "diffusion_pytorch_model.safetensors")
-    assert (trained / "again" / file).read_bytes() == (trained / "weights" / file).read_bytes()
+    folder, name = trained
+    train_three_steps(folder, "again", name)
+    for file in (folder / "weights" / name).rglob("*.safetensors"):
+        again = folder / "again" / file.relative_to(folder / "weights")
+        assert again.read_bytes() == file.read_bytes()
