@@ -37,8 +37,9 @@ STEPS = (10, 20, 50, 100)
 def comparison(training_steps: int) -> list[SamplerSettings]:
     """Every sampler at every number of steps; the whole training length for DDPM and DDIM."""
     kinds = [("ddpm", 0.0), ("ddim", 0.0), ("ddim", 0.5), ("ddim", 1.0)]
-    kinds += [("dpm-solver++", 0.0), ("sde-dpm-solver++", 0.0), ("unipc", 0.0)]
+    kinds += [("dpm-solver++", 0.0), ("sde-dpm-solver++", 0.0)]
     rows = [SamplerSettings(sampler, n, eta) for sampler, eta in kinds for n in STEPS]
+    rows += [SamplerSettings("heun", n // 2) for n in STEPS]  # as many calls, but for one
     return rows + [SamplerSettings(sampler, training_steps) for sampler in ("ddpm", "ddim")]
 
 

@@ -5,9 +5,11 @@ import json
 import pytest
 import torch
 from conftest import make_scheduler, make_unet
+from diffusers import UNet2DConditionModel
 
 from helpers.datasets import load_sprites
 from helpers.evaluation import extract_features
+from helpers.pipelines import LabelEmbedder
 from scripts import compare_conditioning, compare_objectives, profile_training
 
 ROOT = compare_conditioning.ROOT
@@ -34,21 +36,38 @@ def test_each_way_in_makes_the_label_count(name, few):
     assert answers[0].shape == images.shape and not torch.allclose(*answers)
 
 
+def small(num_classes: int):
+    """A cross-attention UNet of a few thousand weights."""
+    unet = UNet2DConditionModel(
+        sample_size=16,
+        in_channels=3,
+        out_channels=3,
+        layers_per_block=1,
+        block_out_channels=(8, 16),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=8,
+        attention_head_dim=2,
+        norm_num_groups=4,
+    )
+    return unet, LabelEmbedder(num_classes, 8, label_dropout=0.1)
+
+
 def test_comparison_trains_and_scores_with_and_without_guidance(few, monkeypatch):
     monkeypatch.setattr(compare_conditioning, "DEFAULT_STEPS", 2)
-    monkeypatch.setattr(compare_conditioning, "PROBE", 2)
+    monkeypatch.setitem(compare_conditioning.VARIANTS, compare_conditioning.DROPPED, small)
     reference = extract_features(load_sprites("test").as_tensor())
-    rows = compare_conditioning.compare("cross-attention", few, 0.0, 200, reference)
-    assert list(rows) == ["cross-attention", "cross-attention, guidance 2"]
+    rows = compare_conditioning.compare(compare_conditioning.DROPPED, few, 2, 200, reference)
+    assert list(rows) == [compare_conditioning.DROPPED, f"{compare_conditioning.DROPPED}, guidance 2"]
     plain, guided = rows.values()
-    assert plain["steps"] == 2 and plain["parameters"] == guided["parameters"] > 2_000_000
+    assert plain["steps"] == 2 and plain["parameters"] == guided["parameters"] > 1000
     assert plain["label_accuracy"]["num_samples"] == 200
     assert plain["frechet_distance"] != guided["frechet_distance"]
 
 
 def test_guidance_at_one_is_the_plain_prediction(few, monkeypatch):
     monkeypatch.setattr(compare_conditioning, "DEFAULT_STEPS", 2)
-    unet, condition = compare_conditioning.cross_attention(5)
+    unet, condition = small(5)
     unet.eval(), condition.eval()
     labels = torch.eye(5)
     plain = compare_conditioning.draw(unet, condition, labels)
@@ -102,3 +121,10 @@ def test_readme_agrees_with_the_stored_comparison(file, marker, table):
     page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     found = page.split(f"<!-- {marker} -->")[1].split(f"<!-- /{marker} -->")[0]
     assert found.strip() == table(json.loads(path.read_text(encoding="utf-8")))
+
+
+def test_stored_ways_in_are_the_ones_that_are_built():
+    stored = json.loads((ROOT / "benchmarks" / "results" / "conditioning.json").read_text(encoding="utf-8"))
+    for name, build in compare_conditioning.VARIANTS.items():
+        parts = [part for part in build(5) if isinstance(part, torch.nn.Module)]
+        assert stored["variants"][name]["parameters"] == sum(p.numel() for m in parts for p in m.parameters())
