@@ -13,10 +13,10 @@ from diffusers import (
 )
 
 LEADING = {"timestep_spacing": "leading"}
-# log(signal/noise) = -3: a twentieth of signal. Above that a noise prediction's errors blow up the picture.
+# log(signal/noise) = -3: a twentieth of signal. With less, errors of a noise prediction blow up the picture.
 MULTISTEP = {"timestep_spacing": "linspace", "lambda_min_clipped": -3.0, "solver_order": 3}
 SAMPLERS = {
-    "ddpm": (DDPMScheduler, {}),
+    "ddpm": (DDPMScheduler, LEADING),
     "ddim": (DDIMScheduler, LEADING | {"clip_sample": False}),
     "dpm-solver++": (DPMSolverMultistepScheduler, MULTISTEP | {"algorithm_type": "dpmsolver++"}),
     # Fresh noise in each step corrects what earlier steps got wrong; arXiv 2211.01095.

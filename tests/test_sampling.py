@@ -70,6 +70,10 @@ def test_no_sampler_starts_where_there_is_no_signal(sampler):
     first = trained.alphas_cumprod[int(scheduler.timesteps[0])]
     ratio = first / (1 - first)
     assert 0.04 < float(ratio) ** 0.5 < 0.15
+    # A scheduler that was exchanged before leaves nothing of its spacing behind.
+    again = make_sampler(make_sampler(trained), sampler)
+    again.set_timesteps(20)
+    assert torch.equal(again.timesteps, scheduler.timesteps)
 
 
 @pytest.mark.parametrize("sampler", list(SAMPLERS))
