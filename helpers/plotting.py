@@ -28,7 +28,12 @@ __all__ = [
 
 
 def plot_generated_images(
-    images, rows: int, cols: int, titles: Sequence[str] | None = None, scale: int | None = None
+    images,
+    rows: int,
+    cols: int,
+    titles: Sequence[str] | None = None,
+    scale: int | None = None,
+    col_titles: Sequence[str] | None = None,
 ) -> Figure:
     """Draw images as a grid of rows × cols, filled row by row.
 
@@ -40,23 +45,30 @@ def plot_generated_images(
         One per image, written above it, or one per row, written at its left.
     scale : int, optional
         Screen pixels per image pixel; by default what gives tiles of about 96 pixels.
+    col_titles : sequence of str, optional
+        One per column, written above the first row; `titles` are then those of the rows.
 
     Raises
     ------
     ValueError
         If rows × cols is too small for the images, the number of titles fits neither the images nor
-        the rows, or scale is not a whole number above zero.
+        the rows (or columns), or scale is not a whole number above zero.
     """
     images, titles = to_images(images), [str(title) for title in titles or []]
+    col_titles = [str(title) for title in col_titles or []]
     if rows < 1 or cols < 1 or rows * cols < len(images):
         raise ValueError(f"{rows} rows × {cols} columns are too few for {len(images)} images")
     if titles and len(titles) not in (len(images), rows):
         raise ValueError(f"got {len(titles)} titles for {len(images)} images in {rows} rows")
+    if col_titles and (len(col_titles) != cols or len(titles) not in (0, rows)):
+        raise ValueError(
+            f"got {len(col_titles)} col_titles for {cols} columns and {len(titles)} titles for {rows} rows"
+        )
     if scale is not None and (scale != int(scale) or scale < 1):
         raise ValueError(f"scale must be a whole number of screen pixels, 1 or more; got {scale}")
     alt = f"{len(images)} images in {rows} rows"
-    if len(titles) == rows and cols > 1:
-        return draw_grid(images, rows, cols, alt, row_titles=titles, scale=scale)
+    if col_titles or (len(titles) == rows and cols > 1):
+        return draw_grid(images, rows, cols, alt, col_titles, titles, scale)
     letters = max(12, (scale or 96 // images.shape[2]) * images.shape[2] // 6)
     titles = ["\n".join(textwrap.wrap(title, letters)) for title in titles]
     return draw_grid(images, rows, cols, alt, titles, scale=scale)

@@ -102,7 +102,7 @@ def sample_images(
         From 0 to 1; only DDIM (arXiv 2010.02502) takes it.
     seed : int
     keep : sequence of int, optional
-        Numbers of steps after which x_t and the estimate of x_0 are kept, for the first batch.
+        Numbers of steps (from 0) at which x_t and the estimate of x_0 are kept, for the first batch.
     on_batch : callable, optional
         Called with the number of images of each batch when it is done.
     **step_options
@@ -111,7 +111,8 @@ def sample_images(
     Returns
     -------
     Tensor [num_images, c, h, w] in [-1, 1], clipped
-        With `keep` also a list of (timestep, x_t, estimate of x_0 or None where a scheduler gives none).
+        With `keep` also a list of (timestep, x_t, estimate that the step made of x_0 or None where the
+        scheduler gives none).
 
     Raises
     ------
@@ -132,10 +133,10 @@ def sample_images(
         for i, t in enumerate(scheduler.timesteps):
             prediction = unet(scheduler.scale_model_input(image, t), t).sample
             step = scheduler.step(prediction, t, image, **options)
-            image = step.prev_sample
             if keep is not None and start == 0 and i in keep:
                 estimate = getattr(step, "pred_original_sample", None)
                 looks.append((int(t), image.cpu(), estimate if estimate is None else estimate.cpu()))
+            image = step.prev_sample
         images.append(image.clamp(-1, 1).cpu())
         on_batch(count)
     images = torch.cat(images)

@@ -30,10 +30,15 @@ def find_weights(name: str, root: Path | str | None = None) -> Path:
         Within 5 seconds, if a model on the Hub is asked for and there is no network.
     """
     folder = Path(root or WEIGHTS) / name
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not folder.exists():
-        folder = _download(name)
+    on_the_hub = re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not folder.exists()
+    folder = _download(name) if on_the_hub else folder
     files = sorted(folder.rglob("*.safetensors"))
     if not (folder / "model_index.json").is_file() or not files:
+        if on_the_hub:
+            raise FileNotFoundError(
+                f"{name} on the Hub is no pipeline with safetensors: model_index.json or *.safetensors is "
+                "missing, and pickled weights are not loaded here; choose another model"
+            )
         raise FileNotFoundError(
             f"no weights in {folder}: expected model_index.json and *.safetensors; shipped weights: "
             "get them with `git checkout weights`, or train them with `make weights`"
@@ -83,7 +88,8 @@ def _download(repo_id: str) -> Path:
         return Path(snapshot_download(repo_id, allow_patterns=patterns, local_files_only=bool(offline)))
     except LocalEntryNotFoundError as error:
         raise ConnectionError(
-            f'offline: cannot fetch {repo_id} from the Hub; find_weights("unconditional") needs no network'
+            f"offline: cannot fetch {repo_id} from the Hub; the shipped folder weights/unconditional needs "
+            'no network: find_weights("unconditional")'
         ) from error
     except RepositoryNotFoundError as error:
         raise FileNotFoundError(f"there is no model {repo_id} on the Hub: check the name") from error

@@ -46,17 +46,30 @@ def test_model_on_the_hub_without_a_network_is_refused_in_time(monkeypatch, tmp_
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     start = time.monotonic()
-    with pytest.raises(ConnectionError, match=r"offline: cannot fetch someone/model.*unconditional"):
+    with pytest.raises(ConnectionError, match=r"offline: cannot fetch someone/model.*weights/unconditional"):
         find_weights("someone/model")
     assert time.monotonic() - start < 5
 
 
-def test_model_of_the_hub_that_was_fetched_before_works_offline(monkeypatch, weights, tmp_path):
+@pytest.fixture
+def fetched(monkeypatch, weights, tmp_path):
+    """A model that was fetched from the Hub before, and no network now."""
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     cached = tmp_path / "cache" / "models--someone--model"
     (cached / "snapshots").mkdir(parents=True)
-    weights.rename(cached / "snapshots" / ("0" * 40))
+    snapshot = cached / "snapshots" / ("0" * 40)
+    weights.rename(snapshot)
     (cached / "refs").mkdir()
     (cached / "refs" / "main").write_text("0" * 40)
-    assert find_weights("someone/model") == cached / "snapshots" / ("0" * 40)
+    return snapshot
+
+
+def test_model_of_the_hub_that_was_fetched_before_works_offline(fetched):
+    assert find_weights("someone/model") == fetched
+
+
+def test_model_of_the_hub_with_pickled_weights_only_is_refused(fetched):
+    (fetched / "unet" / "model.safetensors").rename(fetched / "unet" / "model.bin")
+    with pytest.raises(FileNotFoundError, match=r"someone/model on the Hub .* pickled weights are not"):
+        find_weights("someone/model")

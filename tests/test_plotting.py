@@ -180,6 +180,12 @@ def test_titles(titles, expected):
     assert count_tiles(figure, 12) == 4
 
 
+def test_columns_and_rows_have_titles():
+    figure = plotting.plot_generated_images(SPRITES[:4], 2, 2, ["first", "second"], col_titles=["a", "b"])
+    assert sorted(texts(figure)) == ["a", "b", "first", "second"] and count_tiles(figure, 12) == 4
+    assert texts(plotting.plot_generated_images(SPRITES[:4], 2, 2, col_titles=["a", "b"])) == ["a", "b"]
+
+
 def test_long_titles_are_wrapped_in_words():
     captions = [draw_sprite("hero", 0, i).caption for i in range(2)]
     drawn = texts(plotting.plot_generated_images(SPRITES[:2], 1, 2, captions))
@@ -193,6 +199,8 @@ def test_long_titles_are_wrapped_in_words():
         ({"rows": 0, "cols": 4}, "0 rows"),
         ({"rows": 4, "cols": 4, "titles": ["a"] * 5}, "5 titles for 16 images in 4 rows"),
         ({"rows": 4, "cols": 4, "scale": 0.5}, "scale"),
+        ({"rows": 4, "cols": 4, "col_titles": ["a"] * 3}, "3 col_titles for 4 columns"),
+        ({"rows": 4, "cols": 4, "titles": ["a"] * 16, "col_titles": ["a"] * 4}, "16 titles for 4 rows"),
     ],
 )
 def test_grid_refuses(arguments, message):

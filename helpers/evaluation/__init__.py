@@ -15,7 +15,7 @@ from .classifier import (
 from .generation import generate_images
 from .neighbours import copies, nearest_neighbours
 from .report import Report, evaluate, real_halves
-from .samplers import SamplerSettings, compare_samplers
+from .samplers import SamplerSettings, compare_samplers, score_sets
 from .scores import Score, frechet_distance, kernel_distance, label_accuracy, precision_recall, share
 from .tables import ablation_table, comparison_table, quality_curves, summary_table
 
@@ -40,6 +40,7 @@ __all__ = [
     "precision_recall",
     "quality_curves",
     "real_halves",
+    "score_sets",
     "share",
     "split_words",
     "summary_table",

@@ -168,7 +168,11 @@ def _inside(points: torch.Tensor, centres: torch.Tensor, radii: torch.Tensor) ->
 
 
 def precision_recall(
-    images: torch.Tensor, reference: torch.Tensor, k: int = 3, classifier: nn.Module | None = None
+    images: torch.Tensor,
+    reference: torch.Tensor,
+    k: int = 3,
+    classifier: nn.Module | None = None,
+    num_reference: int | None = None,
 ) -> tuple[Score, Score]:
     """Improved precision and recall (Kynkäänniemi et al., arXiv 1904.06991); higher is better.
 
@@ -180,6 +184,9 @@ def precision_recall(
     ----------
     images, reference : Tensor [n, c, h, w] in [-1, 1], or features [n, d]
         At least 100 each. Of the larger set the first n are used, since both scores depend on n.
+    num_reference : int, optional
+        Use so many of the reference instead. Few images among few real ones look precise, since the
+        balls of few are large; among many real ones even a few tell good from bad.
 
     Returns
     -------
@@ -192,9 +199,11 @@ def precision_recall(
     """
     features, others = extract_features(images, classifier), extract_features(reference, classifier)
     n = min(len(features), len(others))
+    features, others = (
+        (features[:n], others[:n]) if num_reference is None else (features, others[:num_reference])
+    )
     for part in (features, others):
         _need(part, 100, "precision and recall")
-    features, others = features[:n], others[:n]
     precision = share(_inside(features, others, _radii(others, k)))
     return precision, share(_inside(others, features, _radii(features, k)))
 

@@ -13,7 +13,7 @@ from ..plotting import plot_denoising_steps, plot_generated_images
 from ..sampling import SAMPLERS, SPACINGS, make_sampler, sample_images
 from .base import Explorer
 
-LOOKS = 9  # pictures in a filmstrip
+LOOKS = 8  # pictures in a filmstrip, before the finished one
 
 
 def evenly(count: int, most: int = LOOKS) -> list[int]:
@@ -44,13 +44,15 @@ class SamplerPlayground(Explorer):
         return make_sampler(self.noise_scheduler, self.sampler.value, **settings)
 
     def sample(self) -> tuple[list, float]:
-        """Draw one image; return (timestep, x_t, estimate of x_0) on the way, and the seconds."""
+        """Draw one image; return (timestep, x_t, estimate of x_0) up to the finished one, and the seconds."""
         scheduler, steps, begun = self.scheduler(), self.steps.value, time.perf_counter()
         scheduler.set_timesteps(steps)
         keep = evenly(len(scheduler.timesteps))
         options = {"eta": self.eta.value, "seed": self.seed.value, "keep": keep}
-        _, looks = sample_images(self.unet, scheduler, 1, steps, **options)
-        return looks, time.perf_counter() - begun
+        images, looks = sample_images(self.unet, scheduler, 1, steps, **options)
+        seconds = time.perf_counter() - begun
+        # Where the scheduler gives no estimates, the last picture has none either.
+        return [*looks, (0, images, None if looks[-1][2] is None else images)], seconds
 
     def draw(self) -> tuple[bytes, str]:
         """Draw the chosen state."""
