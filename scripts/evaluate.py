@@ -21,14 +21,39 @@ from helpers.checkpoints import write_file  # noqa: E402
 from helpers.datasets import load_sprites  # noqa: E402
 from helpers.evaluation import (  # noqa: E402
     Report,
+    Score,
     evaluate,
+    extract_features,
     generate_images,
+    label_accuracy,
+    real_halves,
+    score_sets,
 )
+from helpers.evaluation.report import ROWS  # noqa: E402
 from helpers.sampling import DEFAULT_SAMPLER, DEFAULT_STEPS, SAMPLERS, make_sampler  # noqa: E402
 from helpers.training import get_device  # noqa: E402
 from helpers.weights import find_weights, load_pipeline  # noqa: E402
 from scripts.cards import stamp  # noqa: E402
 from scripts.train import describe_device, package_versions  # noqa: E402
+
+GUIDANCE_SCALES = (1.5, 2.0, 4.0)
+GUIDED = 1000  # images at each scale
+GUIDED_ROWS = ("label_accuracy", "frechet_distance", "precision", "recall")
+
+
+def score_guidance(pipeline, plain, labels, real, steps: int, seed: int) -> dict:
+    """Score some images at each guidance scale; of `plain`, drawn without, as many."""
+    plain, labels = plain[:GUIDED], labels[:GUIDED]
+    reference, _ = real_halves(extract_features(real))
+    drawn = {1.0: plain}
+    for scale in GUIDANCE_SCALES:
+        options = {"num_inference_steps": steps, "seed": seed, "guidance_scale": scale}
+        drawn[scale] = generate_images(pipeline, len(plain), labels=labels, **options)
+    return {
+        str(scale): {"label_accuracy": label_accuracy(images, labels)._asdict()}
+        | score_sets([extract_features(images)], reference)
+        for scale, images in drawn.items()
+    }
 
 
 def score(folder: Path, samples: int, sampler: str, steps: int, seed: int) -> dict:
@@ -43,6 +68,8 @@ def score(folder: Path, samples: int, sampler: str, steps: int, seed: int) -> di
     seconds = time.monotonic() - begun
     training, held_out = load_sprites("train").as_tensor(), load_sprites("test").as_tensor()
     report = evaluate(images, real.as_tensor(), training, held_out, labels)
+    guided = labels is not None and pipeline.class_net.config.label_dropout > 0
+    guidance = score_guidance(pipeline, images, labels, real.as_tensor(), steps, seed) if guided else {}
     return {
         "command": f"python scripts/evaluate.py {folder.name} --samples {samples} --sampler {sampler} "
         f"--steps {steps} --seed {seed}",
@@ -53,6 +80,7 @@ def score(folder: Path, samples: int, sampler: str, steps: int, seed: int) -> di
         "seconds_for_drawing": round(seconds, 1),
         "device": describe_device(get_device()),
         "scores": report.to_json(),
+        "guidance": guidance,
         "versions": {"python": platform.python_version(), **package_versions()},
     }
 
@@ -60,10 +88,18 @@ def score(folder: Path, samples: int, sampler: str, steps: int, seed: int) -> di
 def card_text(result: dict) -> str:
     """Make the model card's paragraph out of the stored result."""
     scores = Report.from_json(result["scores"])
-    return (
+    text = (
         f"{scores.to_markdown()}\n\nMeasured by `{result['command']}`; brackets hold 95 % intervals. "
         "Features are those of the sprite classifier, not Inception's."
     )
+    if not result.get("guidance"):
+        return text
+    count = next(iter(result["guidance"].values()))["label_accuracy"]["num_samples"]
+    rows = [f"| {' | '.join(['guidance_scale', *(ROWS[key] for key in GUIDED_ROWS)])} |", "| --- " * 5 + "|"]
+    for scale, found in result["guidance"].items():
+        rows.append(f"| {scale} | {' | '.join(str(Score(**found[key])) for key in GUIDED_ROWS)} |")
+    table = "\n".join(rows)
+    return f"{text}\n\nGuided, {count:,} images each (the distance grows as images get fewer):\n\n{table}"
 
 
 def main() -> None:

@@ -12,8 +12,10 @@ from diffusers import DDPMPipeline
 from test_pipelines import make_pipeline
 
 from helpers.datasets import load_sprites
-from helpers.evaluation import generate_images, load_classifier
+from helpers.evaluation import Report, Score, generate_images, load_classifier
+from helpers.evaluation.report import ROWS
 from helpers.sampling import SAMPLERS, make_sampler
+from helpers.weights import load_pipeline
 from scripts import evaluate, make_sprites, train, train_classifier
 
 WEIGHTS = train.ROOT / "weights"
@@ -101,6 +103,19 @@ def test_script_scores_any_pipeline_folder(pipeline, tmp_path, capsys):
     assert scores["generated"]["precision"]["num_samples"] == 200
     assert result["command"].startswith("python scripts/evaluate.py mine --samples 200 --sampler sde-dpm")
     assert capsys.readouterr().out.strip() == evaluate.card_text(result)
+
+
+def test_guidance_is_scored_and_shown(one_thread, monkeypatch):
+    monkeypatch.setattr(evaluate, "GUIDED", 200)
+    monkeypatch.setattr(evaluate, "GUIDANCE_SCALES", (2.0,))
+    shipped, held_out = load_pipeline("label_conditioned"), load_sprites("test")
+    labels, plain = torch.arange(250) % 5, held_out.as_tensor()[torch.arange(250) * 8]
+    guidance = evaluate.score_guidance(shipped, plain, labels, held_out.as_tensor(), steps=2, seed=0)
+    assert list(guidance) == ["1.0", "2.0"] and guidance["2.0"]["label_accuracy"]["num_samples"] == 200
+    assert guidance["2.0"]["label_accuracy"]["value"] > 0.6 > guidance["1.0"]["label_accuracy"]["value"]
+    scores = {side: {key: Score(1, 1, 1, 200) for key in ROWS} for side in ("generated", "real")}
+    result = {"scores": Report(**scores).to_json(), "command": "", "guidance": guidance}
+    assert evaluate.card_text(result).count("\n| 2.0 | ") == 1
 
 
 def test_script_says_what_is_missing(tmp_path):

@@ -1,12 +1,11 @@
 """Rules that every committed notebook keeps, and the folded solutions of its exercises."""
 
-import json
 import re
-from pathlib import Path
 
 import pytest
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
+from notebook_cells import NOTEBOOKS, check_cell, read, solution
 
 from helpers.datasets import load_sprites
 from helpers.pipelines import LabelEmbedder
@@ -14,16 +13,7 @@ from helpers.plotting import plot_generated_images
 from helpers.training import train
 from helpers.weights import load_pipeline
 
-NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
 FIRST, SECOND = NOTEBOOKS[:2]
-
-
-def read(path: Path) -> tuple[dict, list[dict]]:
-    """Return a notebook and its code cells, with sources as text."""
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    for cell in notebook["cells"]:
-        cell["source"] = "".join(cell["source"])
-    return notebook, [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -60,13 +50,6 @@ class TestEveryNotebook:
         assert exercises >= 5 and text.count("<summary>Solution</summary>") == exercises
 
 
-def solution(path: Path, number: int) -> str:
-    """Return the code of a folded solution."""
-    notebook, _ = read(path)
-    text = "\n".join(c["source"] for c in notebook["cells"] if c["cell_type"] == "markdown")
-    return re.search(rf"\*\*Exercise {number}\b.*?```python\n(.*?)```", text, flags=re.DOTALL)[1]
-
-
 @pytest.fixture
 def names():
     """What notebook 01 has defined when its reader gets to the exercises."""
@@ -81,13 +64,6 @@ def names():
         "x_t": torch.randn(1, 3, 16, 16),
         "some_noise": torch.randn(1, 3, 16, 16),
     }
-
-
-def check_cell(path: Path, function: str) -> str:
-    """Return the code of the self-check that stands below an exercise's stub."""
-    _, code = read(path)
-    cell = next(c["source"] for c in code if f"def {function}(" in c["source"])
-    return cell.split("# your line\n")[1]
 
 
 @pytest.mark.parametrize(("number", "function"), [(1, "signal_to_noise_ratio"), (3, "estimate_x_0")])

@@ -13,7 +13,7 @@ from ..plotting import plot_denoising_steps, plot_generated_images
 from ..sampling import SAMPLERS, SPACINGS, make_sampler, sample_images
 from .base import Explorer
 
-LOOKS = 8  # pictures in a filmstrip, before the finished one
+LOOKS = 9  # pictures in a filmstrip
 
 
 def evenly(count: int, most: int = LOOKS) -> list[int]:
@@ -47,7 +47,7 @@ class SamplerPlayground(Explorer):
         """Draw one image; return (timestep, x_t, estimate of x_0) up to the finished one, and the seconds."""
         scheduler, steps, begun = self.scheduler(), self.steps.value, time.perf_counter()
         scheduler.set_timesteps(steps)
-        keep = evenly(len(scheduler.timesteps))
+        keep = evenly(len(scheduler.timesteps))[:-1] or [0]  # the finished picture is the last
         options = {"eta": self.eta.value, "seed": self.seed.value, "keep": keep}
         images, looks = sample_images(self.unet, scheduler, 1, steps, **options)
         seconds = time.perf_counter() - begun

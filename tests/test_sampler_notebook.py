@@ -1,0 +1,137 @@
+"""Notebook 03: its own steps, its inversion and its folded solutions, from the cells that a reader runs."""
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
+from notebook_cells import NOTEBOOKS, check_cell, defining_cell, solution
+
+from helpers.datasets import load_sprites
+from helpers.plotting import plot_generated_images
+from helpers.sampling import make_sampler, sample_images
+from helpers.weights import find_weights
+
+THIRD = NOTEBOOKS[2]
+STEPS = 50
+
+
+@pytest.fixture(scope="module")
+def lesson(one_thread):
+    """What the notebook has defined when its reader gets to the exercises."""
+    folder = find_weights("unconditional")
+    ddpm = DDPMScheduler.from_pretrained(folder / "scheduler")
+    dataset = load_sprites("test")
+    names = {
+        "torch": torch,
+        "device": torch.device("cpu"),
+        "unet": UNet2DModel.from_pretrained(folder / "unet").eval(),
+        "ddpm": ddpm,
+        "ddim": DDIMScheduler.from_config(ddpm.config, clip_sample=False),
+        "originals": torch.stack([dataset[i][0] for i in range(0, 2000, 500)]),
+        "shares": torch.linspace(0, 1, 9),
+        "make_sampler": make_sampler,
+        "sample_images": sample_images,
+        "plot_generated_images": lambda images, rows, cols, **kwargs: plot_generated_images(
+            images, rows, cols, **kwargs
+        ).to_png(),
+    }
+    for function in ("ddim_step", "slerp", "invert"):
+        exec(defining_cell(THIRD, function), names)
+    return names
+
+
+@pytest.fixture
+def noises():
+    return torch.randn(3, 2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("t", [490, 250, 10, 0])
+def test_the_written_ddim_step_is_that_of_diffusers(lesson, noises, t, eta):
+    x_t, noise_pred, z = noises
+    lesson["ddim"].set_timesteps(STEPS)
+    theirs = lesson["ddim"].step(noise_pred, t, x_t, eta=eta, variance_noise=z).prev_sample
+    ours = lesson["ddim_step"](noise_pred, t, t - 10, x_t, eta, z)
+    torch.testing.assert_close(ours, theirs, atol=1e-5 * float(theirs.abs().max()), rtol=0)
+
+
+@pytest.mark.parametrize("t", [490, 250, 10, 0])
+def test_the_written_ddpm_step_is_that_of_diffusers(lesson, noises, t):
+    x_t, noise_pred, _ = noises
+    scheduler = make_sampler(lesson["ddpm"], "ddpm", clip_sample=False)
+    scheduler.set_timesteps(STEPS)
+    z = torch.randn(x_t.shape, generator=torch.Generator().manual_seed(1))
+    theirs = scheduler.step(noise_pred, t, x_t, generator=torch.Generator().manual_seed(1)).prev_sample
+    ours = lesson["ddpm_step"](noise_pred, t, t - 10, x_t, z)
+    torch.testing.assert_close(ours, theirs, atol=1e-5 * float(theirs.abs().max()), rtol=0)
+
+
+def test_eta_goes_from_no_noise_to_that_of_ddpm(lesson, noises):
+    x_t, noise_pred, z = noises
+    step = lesson["ddim_step"]
+    assert torch.equal(step(noise_pred, 250, 240, x_t, 0.0, z), step(noise_pred, 250, 240, x_t, 0.0, -z))
+    assert not torch.equal(step(noise_pred, 250, 240, x_t, 0.1, z), step(noise_pred, 250, 240, x_t, 0.1, -z))
+    as_ddpm = lesson["ddpm_step"](noise_pred, 250, 240, x_t, z)
+    torch.testing.assert_close(step(noise_pred, 250, 240, x_t, 1.0, z), as_ddpm, atol=1e-5, rtol=1e-5)
+
+
+def test_clipped_ddpm_is_clipped_ddim_with_a_new_noise_estimate(lesson):
+    ddpm = make_sampler(lesson["ddpm"], "ddpm", clip_sample=True)
+    ddim = make_sampler(lesson["ddpm"], "ddim", clip_sample=True)
+    options = {"eta": 1.0, "use_clipped_model_output": True}
+    first = sample_images(lesson["unet"], ddpm, 2, 10, seed=1)
+    torch.testing.assert_close(
+        first, sample_images(lesson["unet"], ddim, 2, 10, seed=1, **options), atol=1e-3, rtol=0
+    )
+
+
+def test_without_eta_a_picture_is_a_function_of_its_noise(lesson, noises):
+    draw = lesson["ddim_from"]
+    torch.manual_seed(1)
+    first = draw(noises[0], 5)
+    torch.manual_seed(2)
+    assert torch.equal(first, draw(noises[0], 5)) and not torch.allclose(first, draw(noises[1], 5), atol=0.5)
+
+
+def test_inversion_comes_back_the_better_the_smaller_the_steps(lesson):
+    originals = lesson["originals"]
+
+    def error(invert, steps: int) -> float:
+        again = lesson["ddim_from"](invert(originals, steps), steps, start=450)
+        return (again - originals).square().mean().sqrt().item()
+
+    errors = [error(lesson["invert"], steps) for steps in (10, 20, 50)]
+    assert errors[0] > 1.3 * errors[1] > 1.3**2 * errors[2] and errors[2] < 0.03
+    exec(solution(THIRD, 7).split("for way in")[0], lesson)
+    assert error(lesson["invert_twice"], 20) < 0.5 * errors[1]
+
+
+def test_slerp_keeps_to_the_sphere(lesson, noises):
+    a, b = noises[0]
+    between = lesson["slerp"](a, b, torch.tensor(0.5))
+    assert (
+        0.9 < float(between.norm() / a.norm()) < 1.1 and float(torch.lerp(a, b, 0.5).norm() / a.norm()) < 0.8
+    )
+    torch.testing.assert_close(lesson["slerp"](a, b, torch.tensor(0.0)), a)
+
+
+def test_the_readers_step_is_checked(lesson, capsys):
+    names = dict(lesson)
+    exec(solution(THIRD, 1), names)
+    exec(check_cell(THIRD, "my_ddim_step"), names)
+    names["my_ddim_step"] = lambda noise_pred, alpha_t, alpha_s, x_t: x_t
+    exec(check_cell(THIRD, "my_ddim_step"), names)
+    assert capsys.readouterr().out.split("\n")[:2] == ["right", "not quite"]
+
+
+@pytest.mark.parametrize("number", [4, 5, 6])
+def test_solutions_draw(lesson, number):
+    names = dict(lesson)
+    names["sample_images"] = lambda unet, sampler, count, steps, **kw: sample_images(
+        unet, sampler, 2, 3, **kw
+    )
+    code = (
+        solution(THIRD, number)
+        .replace("cols=8", "cols=2")
+        .replace("num_inference_steps=50", "num_inference_steps=3")
+    )
+    exec(code.replace(", 50)", ", 5)").replace(", 50,", ", 5,"), names)
