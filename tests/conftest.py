@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from diffusers import DDPMScheduler, UNet2DModel
+from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 
 from helpers.datasets import ImageDataset
 
@@ -21,6 +21,24 @@ def make_unet(seed: int = 0, size: int = 16, **changes) -> UNet2DModel:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return UNet2DModel(**settings | changes)
+
+
+def make_conditional_unet(size: int = 8, cross_attention_dim: int = 12) -> UNet2DConditionModel:
+    """Build a cross-attention UNet of two blocks, the same weights each time."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return UNet2DConditionModel(
+            sample_size=size,
+            in_channels=3,
+            out_channels=3,
+            layers_per_block=1,
+            block_out_channels=(8, 16),
+            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+            cross_attention_dim=cross_attention_dim,
+            attention_head_dim=4,
+            norm_num_groups=4,
+        )
 
 
 def make_dataset(count: int = 12, size: int = 16, channels: int = 3, rare: int = 2, flip: bool = False):

@@ -4,8 +4,7 @@ import json
 
 import pytest
 import torch
-from conftest import make_scheduler, make_unet
-from diffusers import UNet2DConditionModel
+from conftest import make_conditional_unet, make_scheduler, make_unet
 
 from helpers.datasets import load_sprites
 from helpers.evaluation import extract_features
@@ -38,19 +37,7 @@ def test_each_way_in_makes_the_label_count(name, few):
 
 def small(num_classes: int):
     """A cross-attention UNet of a few thousand weights."""
-    unet = UNet2DConditionModel(
-        sample_size=16,
-        in_channels=3,
-        out_channels=3,
-        layers_per_block=1,
-        block_out_channels=(8, 16),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=8,
-        attention_head_dim=2,
-        norm_num_groups=4,
-    )
-    return unet, LabelEmbedder(num_classes, 8, label_dropout=0.1)
+    return make_conditional_unet(16, 8), LabelEmbedder(num_classes, 8, label_dropout=0.1)
 
 
 def test_comparison_trains_and_scores_with_and_without_guidance(few, monkeypatch):

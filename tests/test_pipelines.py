@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from conftest import make_conditional_unet
 from diffusers import (
     DDIMScheduler,
     DDPMScheduler,
     DPMSolverMultistepScheduler,
     HeunDiscreteScheduler,
-    UNet2DConditionModel,
     UniPCMultistepScheduler,
 )
 
@@ -28,21 +28,11 @@ def make_pipeline(label_dropout: float = 0.1, **scheduler_settings) -> Condition
     """Build a small pipeline with random weights, the same each time."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        unet = UNet2DConditionModel(
-            sample_size=8,
-            in_channels=3,
-            out_channels=3,
-            layers_per_block=1,
-            block_out_channels=(8, 16),
-            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-            cross_attention_dim=12,
-            attention_head_dim=4,
-            norm_num_groups=4,
-        )
         class_net = LabelEmbedder(3, 12, NAMES, label_dropout)
     settings = {"num_train_timesteps": 40, "beta_schedule": "squaredcos_cap_v2"} | scheduler_settings
-    pipeline = ConditionalDDPMPipeline(unet.eval(), class_net.eval(), DDPMScheduler(**settings))
+    pipeline = ConditionalDDPMPipeline(
+        make_conditional_unet().eval(), class_net.eval(), DDPMScheduler(**settings)
+    )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
