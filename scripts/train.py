@@ -2,8 +2,10 @@
 
     python scripts/train.py unconditional
     python scripts/train.py label_conditioned
+    python scripts/train.py unconditional --start-from unconditional --seed 1 --learning-rate 0.001
 
-A run that is stopped goes on from its last checkpoint when the same command is given again.
+A run that is stopped goes on from its last checkpoint when the same command is given again. The last
+line trains shipped weights further: a new run with a new seed, from their values on.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from helpers.datasets import load_sprites  # noqa: E402
 from helpers.pipelines import ConditionalDDPMPipeline, LabelEmbedder  # noqa: E402
 from helpers.sampling import make_sampler  # noqa: E402
 from helpers.training import TrainingConfig, TrainingHistory, choose_precision, get_device, train  # noqa: E402
+from helpers.weights import find_weights, load_pipeline  # noqa: E402
 from scripts.cards import stamp  # noqa: E402
 
 
@@ -87,11 +90,37 @@ def package_versions(names: Iterable[str] = ("torch", "diffusers")) -> dict[str,
     return found
 
 
-def record(config: TrainingConfig, history: TrainingHistory, data: str, command: str) -> dict:
-    """Collect what the model card says about a run."""
+def load_start(name: str, unet, class_net=None) -> dict:
+    """Copy the weights of a trained pipeline into `unet` and `class_net`; return the record of its training.
+
+    Raises
+    ------
+    ValueError
+        If the pipeline's parts are not built alike.
+    """
+    folder = find_weights(name)
+    pipeline = load_pipeline(str(folder))
+    for part, built in {"unet": unet, "class_net": class_net}.items():
+        if built is None:
+            continue
+        stored = getattr(pipeline, part, None)
+        shapes = [{k: v.shape for k, v in m.state_dict().items()} for m in (stored, built) if m is not None]
+        if len(shapes) < 2 or shapes[0] != shapes[1]:
+            raise ValueError(
+                f"{name} has another {part} than the one to train; start from one that is built alike"
+            )
+        built.load_state_dict(stored.state_dict())
+    return json.loads((folder / "training.json").read_text(encoding="utf-8"))
+
+
+def record(
+    config: TrainingConfig, history: TrainingHistory, data: str, command: str, start: dict | None = None
+) -> dict:
+    """Collect what the model card says about a run, and about the one before that it started from."""
     tail = history.losses[-500:]
     return {
         "command": command,
+        "started_from": start,
         "data": f"{data}, split train",
         "config": asdict(config),
         "precision": choose_precision(config.mixed_precision, get_device()),
@@ -105,9 +134,12 @@ def record(config: TrainingConfig, history: TrainingHistory, data: str, command:
 
 def card_table(run: dict) -> str:
     """Make the model card's table out of training.json."""
-    config = run["config"]
+    config, commands, start = run["config"], [f"`{run['command']}`"], run.get("started_from")
+    while start:
+        commands.insert(0, f"`{start['command']}` ({start['images_seen']:,} images, {start['seconds']:,} s)")
+        start = start.get("started_from")
     rows = {
-        "command": f"`{run['command']}`",
+        "command": ", then ".join(commands),
         "data": run["data"],
         "steps × batch": f"{config['num_steps']:,} × {config['batch_size']} ({run['images_seen']:,} images)",
         "learning rate": f"{config['learning_rate']}, warm-up {config['warmup_steps']} steps, cosine decay",
@@ -128,6 +160,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=16_000)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--learning-rate", type=float, default=TrainingConfig.learning_rate)
+    parser.add_argument("--start-from", help="weights to train further: a folder in weights/, or a path")
     parser.add_argument("--data", type=Path, help="another sprites.npz")
     parser.add_argument("--output", type=Path, default=ROOT / "weights", help="folder that holds them")
     parser.add_argument("--checkpoints", type=Path, default=ROOT / "runs", help="where to keep the state")
@@ -139,18 +173,23 @@ def main() -> None:
     else:
         unet, class_net, noise_scheduler = build_label_conditioned(dataset.class_names)
     settings = {"num_steps": args.steps, "batch_size": args.batch_size, "seed": args.seed}
+    settings |= {"learning_rate": args.learning_rate}
+    start = load_start(args.start_from, unet, class_net) if args.start_from else None
     history = train(
         unet,
         noise_scheduler,
         dataset,
         condition=class_net,
-        checkpoint_dir=args.checkpoints / args.model,
+        checkpoint_dir=args.checkpoints / (f"{args.model}-seed{args.seed}" if start else args.model),
         checkpoint_minutes=5,
         **settings,
     )
-    options = f"--steps {args.steps} --batch-size {args.batch_size} --seed {args.seed}"
-    command = shlex.join(["python", "scripts/train.py", args.model, *options.split()])
-    run = record(TrainingConfig(**settings), history, str(args.data or "data/sprites.npz"), command)
+    options = f"--steps {args.steps} --batch-size {args.batch_size} --seed {args.seed}".split()
+    if args.learning_rate != TrainingConfig.learning_rate:
+        options += ["--learning-rate", str(args.learning_rate)]
+    options += ["--start-from", Path(args.start_from).name] if start else []
+    command = shlex.join(["python", "scripts/train.py", args.model, *options])
+    run = record(TrainingConfig(**settings), history, str(args.data or "data/sprites.npz"), command, start)
 
     def write(folder: Path) -> None:
         if class_net is None:

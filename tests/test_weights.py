@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDPMPipeline
+from safetensors.torch import load_file
 
 from helpers.datasets import load_sprites
 from helpers.evaluation import generate_images, label_accuracy
@@ -143,11 +144,11 @@ def call_script(main, *options) -> None:
     torch.set_rng_state(state)  # scripts/train.py seeds the initial weights
 
 
-def train_three_steps(folder: Path, name: str, model: str = "unconditional") -> None:
+def train_three_steps(folder: Path, name: str, model: str, *options) -> None:
     """Train with scripts/train.py into `folder/name`; the state goes to `folder/name-runs`."""
     paths = ("--data", folder / "data" / "sprites.npz", "--output", folder / name)
     state = ("--checkpoints", folder / f"{name}-runs")
-    call_script(train.main, model, "--steps", 3, "--batch-size", 4, "--seed", 7, *paths, *state)
+    call_script(train.main, model, "--steps", 3, "--batch-size", 4, "--seed", 7, *paths, *state, *options)
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -191,3 +192,24 @@ def test_script_with_the_same_seed_makes_the_same_weights(trained):
     for file in (folder / "weights" / name).rglob("*.safetensors"):
         again = folder / "again" / file.relative_to(folder / "weights")
         assert again.read_bytes() == file.read_bytes()
+
+
+def test_script_trains_weights_further(trained):
+    folder, name = trained
+    start = folder / "weights" / name
+    train_three_steps(folder, "further", name, "--start-from", start, "--learning-rate", 0.0)
+    for file in start.rglob("*.safetensors"):  # a learning rate of 0 leaves them as they were
+        old, new = load_file(file), load_file(folder / "further" / file.relative_to(folder / "weights"))
+        assert old.keys() == new.keys() and all(torch.allclose(old[k], new[k], atol=1e-6) for k in old)
+    run = json.loads((folder / "further" / name / "training.json").read_text(encoding="utf-8"))
+    before = json.loads((start / "training.json").read_text(encoding="utf-8"))
+    assert run["started_from"] == before and run["command"].endswith(
+        f"--learning-rate 0.0 --start-from {name}"
+    )
+    assert f"| command | `{before['command']}` (12 images, " in train.card_table(run)
+    assert (folder / "further-runs" / f"{name}-seed7").is_dir()
+
+
+def test_weights_of_another_kind_are_no_start(one_thread):
+    with pytest.raises(ValueError, match="label_conditioned has another unet than the one to train"):
+        train.load_start("label_conditioned", train.build_unconditional()[0])
