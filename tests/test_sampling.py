@@ -214,6 +214,18 @@ def test_summary_names_the_fewest_steps_near_the_best():
     assert summary_table(ROWS, within=0.01).splitlines()[2] == "| ddim (eta=0) | no | 1 | 4.00 | 50 | 4 |"
 
 
+def test_summary_takes_a_note_for_each_sampler():
+    notes = {"ddim (eta=0)": "first", "heun": "second", "ddim (eta=1)": "third"}
+    lines = summary_table(ROWS, notes=notes).splitlines()
+    assert lines[0].endswith("| when to use |") and [x.split(" | ")[-1] for x in lines[2:]] == [
+        "first |",
+        "second |",
+        "third |",
+    ]
+    with pytest.raises(ValueError, match=r"notes for ddim .eta=0., heun, ddim .eta=1.; got them for euler"):
+        summary_table(ROWS, notes={"euler": ""})
+
+
 def test_ablation_table_has_a_line_for_each_setting():
     settings = [
         SamplerSettings("ddim", n, 0.0, {"clip_sample": clip, "timestep_spacing": "trailing"})

@@ -1,6 +1,6 @@
 """Tables and curves out of what `compare_samplers` returned or stored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 RANDOM_SAMPLERS = ("ddpm", "sde-dpm-solver++")  # and DDIM with eta above 0
 SCORES = {"frechet_distance": "Fréchet distance ↓", "precision": "precision ↑", "recall": "recall ↑"}
@@ -57,7 +57,7 @@ def ablation_table(rows: Sequence[dict]) -> str:
     )
 
 
-def summary_table(rows: Sequence[dict], within: float = 0.1) -> str:
+def summary_table(rows: Sequence[dict], within: float = 0.1, notes: Mapping[str, str] | None = None) -> str:
     """Make a Markdown table with a line per sampler: its best score, and the fewest steps that come near.
 
     Parameters
@@ -65,10 +65,19 @@ def summary_table(rows: Sequence[dict], within: float = 0.1) -> str:
     rows : sequence of dict
     within : float
         How far above the best score of the same sampler still counts as near, as a share of it.
+    notes : mapping of name to str, optional
+        When to use each sampler, for a last column.
+
+    Raises
+    ------
+    ValueError
+        If there are notes, but not for exactly the samplers in the rows.
     """
     groups = {}
     for row in rows:
         groups.setdefault(row["name"], []).append(row)
+    if notes is not None and set(notes) != set(groups):
+        raise ValueError(f"expected notes for {', '.join(groups)}; got them for {', '.join(notes)}")
     lines = []
     for name, found in groups.items():
         best = min(row["frechet_distance"]["value"] for row in found)
@@ -82,6 +91,7 @@ def summary_table(rows: Sequence[dict], within: float = 0.1) -> str:
                 f"{best:.2f}",
                 str(fewest["num_inference_steps"]),
                 f"{1000 * fewest['seconds_per_image']:.0f}",
+                *([notes[name]] if notes else []),
             ]
         )
     near = f"within {within:.0%} of it"
@@ -92,6 +102,7 @@ def summary_table(rows: Sequence[dict], within: float = 0.1) -> str:
         "best Fréchet distance",
         f"steps {near}",
         "ms per image",
+        *(["when to use"] if notes else []),
     ]
     return _markdown(head, lines)
 
