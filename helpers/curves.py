@@ -125,16 +125,19 @@ def plot_quality_vs_cost(
         figure.get_layout_engine().set(w_pad=PAD / 96, h_pad=PAD / 96)
         axes = figure.subplots()
         axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log", yscale="log")
-        for curve, colour in zip(points.values(), colours, strict=True):
+        for i, (curve, colour) in enumerate(zip(points.values(), colours, strict=True)):
             cost, value, low, high = curve.T
-            axes.plot(cost, value, color=colour, marker="o", markersize=5)
-            axes.fill_between(cost, np.maximum(low, value / 10), high, color=colour, alpha=0.15, linewidth=0)
+            # Every second one dashed: where two coincide both are seen.
+            axes.plot(
+                cost, value, color=colour, linestyle=(0, (5, 3)) if i % 2 else "-", marker="o", markersize=5
+            )
+            axes.vlines(cost, np.maximum(low, value / 10), high, color=colour, alpha=0.45, linewidth=2.5)
         names, ends = list(points), [curve[-1, 1] for curve in points.values()]
         if floor is not None:
             axes.axhline(floor, color=INK, linestyle=(0, (4, 2)), linewidth=1.2)
             names, ends, colours = [*names, "real images"], [*ends, floor], (*colours, INK)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}")
+        for axis, ticks in ((axes.xaxis, (1, 2, 5)), (axes.yaxis, (1, 2, 3, 5))):
+            axis.set(major_locator=LogLocator(subs=ticks), major_formatter="{x:g}")
             axis.set_minor_formatter(NullFormatter())
         label_ends(axes, names, ends, colours)
     return figure

@@ -51,7 +51,8 @@ def ablation() -> list[SamplerSettings]:
         for n in (10, 20, 50)
     ]
     clipped, again = {"clip_sample": True}, {"use_clipped_model_output": True}
-    return rows + [SamplerSettings("ddim", n, 0.0, clipped, again) for n in (10, 20, 50)]
+    top = clipped | {"timestep_spacing": "trailing"}
+    return rows + [SamplerSettings("ddim", n, 0.0, s, again) for s in (clipped, top) for n in (10, 20, 50)]
 
 
 def key(row: dict) -> str:

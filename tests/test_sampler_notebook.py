@@ -1,5 +1,7 @@
 """Notebook 03: its own steps, its inversion and its folded solutions, from the cells that a reader runs."""
 
+import json
+
 import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
@@ -101,7 +103,7 @@ def test_inversion_comes_back_the_better_the_smaller_the_steps(lesson):
 
     errors = [error(lesson["invert"], steps) for steps in (10, 20, 50)]
     assert errors[0] > 1.3 * errors[1] > 1.3**2 * errors[2] and errors[2] < 0.03
-    exec(solution(THIRD, 7).split("for way in")[0], lesson)
+    exec(solution(THIRD, 7).split("for way, steps in")[0], lesson)
     assert error(lesson["invert_twice"], 20) < 0.5 * errors[1]
 
 
@@ -121,6 +123,16 @@ def test_the_readers_step_is_checked(lesson, capsys):
     names["my_ddim_step"] = lambda noise_pred, alpha_t, alpha_s, x_t: x_t
     exec(check_cell(THIRD, "my_ddim_step"), names)
     assert capsys.readouterr().out.split("\n")[:2] == ["right", "not quite"]
+
+
+def test_solutions_find_rows_of_the_stored_comparison():
+    file = THIRD.parents[1] / "benchmarks" / "results" / "samplers.json"
+    names = {"stored": json.loads(file.read_text(encoding="utf-8"))}
+    exec(solution(THIRD, 2), names)
+    exec(solution(THIRD, 3), names)
+    assert names["best"]["model_calls"] <= 20
+    calls = [names["fewest_calls"](names["cheap"], within)["model_calls"] for within in (0.0, 0.2, 9.0)]
+    assert calls[0] >= calls[1] >= calls[2] == 9
 
 
 @pytest.mark.parametrize("number", [4, 5, 6])
