@@ -172,9 +172,18 @@ def main() -> None:
         unet, noise_scheduler = build_unconditional()
     else:
         unet, class_net, noise_scheduler = build_label_conditioned(dataset.class_names)
+    options = f"--steps {args.steps} --batch-size {args.batch_size} --seed {args.seed}".split()
+    if args.learning_rate != TrainingConfig.learning_rate:
+        options += ["--learning-rate", str(args.learning_rate)]
+    options += ["--start-from", Path(args.start_from).name] if args.start_from else []
+    command = shlex.join(["python", "scripts/train.py", args.model, *options])
+    start = load_start(args.start_from, unet, class_net) if args.start_from else None
+    if start and start["command"] == command:
+        raise ValueError(
+            f"{args.start_from} is the result of this very command; to go on, take another --seed"
+        )
     settings = {"num_steps": args.steps, "batch_size": args.batch_size, "seed": args.seed}
     settings |= {"learning_rate": args.learning_rate}
-    start = load_start(args.start_from, unet, class_net) if args.start_from else None
     history = train(
         unet,
         noise_scheduler,
@@ -184,11 +193,6 @@ def main() -> None:
         checkpoint_minutes=5,
         **settings,
     )
-    options = f"--steps {args.steps} --batch-size {args.batch_size} --seed {args.seed}".split()
-    if args.learning_rate != TrainingConfig.learning_rate:
-        options += ["--learning-rate", str(args.learning_rate)]
-    options += ["--start-from", Path(args.start_from).name] if start else []
-    command = shlex.join(["python", "scripts/train.py", args.model, *options])
     run = record(TrainingConfig(**settings), history, str(args.data or "data/sprites.npz"), command, start)
 
     def write(folder: Path) -> None:

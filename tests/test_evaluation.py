@@ -126,6 +126,20 @@ def test_precision_and_recall_tell_bad_from_narrow():
     assert [s.value for s in precision_recall(far, real)] == [0, 0]
 
 
+def test_few_images_are_judged_among_many_real_ones():
+    # Real points lie on a line; those beside it are near enough among few, but not among many.
+    generator = torch.Generator().manual_seed(0)
+    real = torch.cat([torch.randn(4000, 1, generator=generator), torch.zeros(4000, 1)], dim=1)
+    beside = torch.cat([torch.randn(100, 1, generator=generator), torch.full((100, 1), 0.03)], dim=1)
+    few, (many, recall) = (
+        precision_recall(beside, real)[0],
+        precision_recall(beside, real, num_reference=4000),
+    )
+    assert few.value > 0.7 and many.value < 0.3 and recall.num_samples == 4000
+    with pytest.raises(ValueError, match="needs at least 100 images; got 50"):
+        precision_recall(beside, real, num_reference=50)
+
+
 def test_share_has_wilsons_interval():
     score = share(torch.tensor([True] * 8 + [False] * 2))
     assert score.value == 0.8 and (score.low, score.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)

@@ -208,6 +208,9 @@ def test_script_trains_weights_further(trained):
     )
     assert f"| command | `{before['command']}` (12 images, " in train.card_table(run)
     assert (folder / "further-runs" / f"{name}-seed7").is_dir()
+    again = ("--start-from", folder / "further" / name, "--learning-rate", 0.0)
+    with pytest.raises(ValueError, match="result of this very command; to go on, take another --seed"):
+        train_three_steps(folder, "further", name, *again)
 
 
 def test_weights_of_another_kind_are_no_start(one_thread):
