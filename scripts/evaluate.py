@@ -30,6 +30,7 @@ from helpers.evaluation import (  # noqa: E402
     score_sets,
 )
 from helpers.evaluation.report import ROWS  # noqa: E402
+from helpers.evaluation.tables import markdown_table  # noqa: E402
 from helpers.sampling import DEFAULT_SAMPLER, DEFAULT_STEPS, SAMPLERS, make_sampler  # noqa: E402
 from helpers.training import get_device  # noqa: E402
 from helpers.weights import find_weights, load_pipeline  # noqa: E402
@@ -60,16 +61,17 @@ def score(folder: Path, samples: int, sampler: str, steps: int, seed: int) -> di
     """Draw the samples and compute all scores; return what goes into the file."""
     pipeline = load_pipeline(str(folder)).to(get_device())
     pipeline.scheduler = make_sampler(pipeline.scheduler, sampler)
-    real = load_sprites("all")
+    everything = load_sprites("all")
+    real = extract_features(everything.as_tensor())  # once, for both tables
     # Equally many of each class, for a model that can be asked for one.
-    labels = torch.arange(samples) % len(real.class_names) if hasattr(pipeline, "class_net") else None
+    labels = torch.arange(samples) % len(everything.class_names) if hasattr(pipeline, "class_net") else None
     begun = time.monotonic()
     images = generate_images(pipeline, samples, labels=labels, num_inference_steps=steps, seed=seed)
     seconds = time.monotonic() - begun
     training, held_out = load_sprites("train").as_tensor(), load_sprites("test").as_tensor()
-    report = evaluate(images, real.as_tensor(), training, held_out, labels)
+    report = evaluate(images, real, training, held_out, labels)
     guided = labels is not None and pipeline.class_net.config.label_dropout > 0
-    guidance = score_guidance(pipeline, images, labels, real.as_tensor(), steps, seed) if guided else {}
+    guidance = score_guidance(pipeline, images, labels, real, steps, seed) if guided else {}
     return {
         "command": f"python scripts/evaluate.py {folder.name} --samples {samples} --sampler {sampler} "
         f"--steps {steps} --seed {seed}",
@@ -95,10 +97,13 @@ def card_text(result: dict) -> str:
     if not result.get("guidance"):
         return text
     count = next(iter(result["guidance"].values()))["label_accuracy"]["num_samples"]
-    rows = [f"| {' | '.join(['guidance_scale', *(ROWS[key] for key in GUIDED_ROWS)])} |", "| --- " * 5 + "|"]
-    for scale, found in result["guidance"].items():
-        rows.append(f"| {scale} | {' | '.join(str(Score(**found[key])) for key in GUIDED_ROWS)} |")
-    table = "\n".join(rows)
+    table = markdown_table(
+        ["guidance_scale", *(ROWS[key] for key in GUIDED_ROWS)],
+        [
+            [scale, *(str(Score(**found[key])) for key in GUIDED_ROWS)]
+            for scale, found in result["guidance"].items()
+        ],
+    )
     return f"{text}\n\nGuided, {count:,} images each (the distance grows as images get fewer):\n\n{table}"
 
 

@@ -75,7 +75,7 @@ def evaluate(
     images : Tensor [n, c, h, w] in [-1, 1]
         Generated; n from 200 up to half as many as the real images. 5,000 for figures worth quoting.
     real_images : Tensor
-        All real images. One half is the reference, the other gives the floor.
+        All real images, or their features. One half is the reference, the other gives the floor.
     training_images, held_out_images : Tensor
         Copies are sought among the first; the second say how alike different sprites are.
     labels : int64 [n] or one-hot [n, num_classes], optional

@@ -6,7 +6,8 @@ RANDOM_SAMPLERS = ("ddpm", "sde-dpm-solver++")  # and DDIM with eta above 0
 SCORES = {"frechet_distance": "Fréchet distance ↓", "precision": "precision ↑", "recall": "recall ↑"}
 
 
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Make a Markdown table of a head and rows of cells."""
     lines = [f"| {' | '.join(row)} |" for row in (head, *rows)]
     return "\n".join([lines[0], "| --- " * len(head) + "|", *lines[1:]])
 
@@ -38,7 +39,7 @@ def comparison_table(rows: Sequence[dict], floor: dict | None = None) -> str:
     ]
     if floor:
         lines.append(["real sprites", "–", "–", *(_words(floor[key]) for key in SCORES), "–"])
-    return _markdown(head, lines)
+    return markdown_table(head, lines)
 
 
 def ablation_table(rows: Sequence[dict]) -> str:
@@ -51,7 +52,7 @@ def ablation_table(rows: Sequence[dict]) -> str:
         key = (str(clip), again, spacing or "leading")
         groups.setdefault(key, {})[row["num_inference_steps"]] = row["frechet_distance"]
     head = ["clip_sample", "noise estimated anew", "timestep_spacing", *(f"{n} steps" for n in steps)]
-    return _markdown(
+    return markdown_table(
         head,
         [[*key, *(_words(found[n]) if n in found else "–" for n in steps)] for key, found in groups.items()],
     )
@@ -104,7 +105,7 @@ def summary_table(rows: Sequence[dict], within: float = 0.1, notes: Mapping[str,
         "ms per image",
         *(["when to use"] if notes else []),
     ]
-    return _markdown(head, lines)
+    return markdown_table(head, lines)
 
 
 def quality_curves(rows: Sequence[dict]) -> dict[str, list[tuple]]:
