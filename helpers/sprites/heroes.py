@@ -1,20 +1,23 @@
 """Heroes seen from the front ("hero") and in profile ("side-facing hero").
 
-A hero is a profession (which hats, clothes and weapons to choose from) and a view (which sheet of
-`hero_parts` to paint them from). A profile always looks to the right.
+A hero is a profession (which hats, clothes and weapons to choose from) and a view (which sheets
+of `hero_heads` and `hero_bodies` to paint them from). A profile always looks to the right.
 """
 
 from functools import partial
 
-from . import hero_parts as parts
+from . import hero_bodies as bodies
+from . import hero_heads as heads
 from .canvas import Canvas
-from .hero_looks import FRONT, GOWNS, PROFESSIONS, SIDE, Look, Profession, View, describe, draw_look
-from .hero_parts import make_inks, sketch
+from .hero_looks import FRONT, GOWNS, SIDE, Look, View, draw_look
+from .hero_professions import PROFESSIONS, Profession
+from .hero_sheets import make_inks, sketch
+from .hero_words import describe
 
 
 def paint_head(canvas: Canvas, look: Look, inks: dict, x: int, y: int) -> None:
     """Skull and face, then hair (as far as the hat leaves it visible), beard and hat."""
-    view, hidden = look.view, parts.HAT_HIDES.get(look.hat, 0)
+    view, hidden = look.view, heads.HAT_HIDES.get(look.hat, 0)
     top = min(hidden, 4)
     sketch(canvas, view.face[top:], inks, x, y + top)
     sketch(canvas, view.hair[look.hair][hidden:], inks, x, y + hidden)
@@ -35,8 +38,8 @@ def paint_front_body(canvas: Canvas, look: Look, inks: dict, x: int, y: int) -> 
     if look.low:
         del rows[3 if look.body in GOWNS else 4]
     sketch(canvas, widen(rows) if look.wide else rows, inks, x - look.wide, y)
-    left = parts.LEFT_ARM["raised" if look.wave and not look.shield else "down"]
-    right = parts.RIGHT_ARM["holding" if look.item else "down"]
+    left = bodies.LEFT_ARM["raised" if look.wave and not look.shield else "down"]
+    right = bodies.RIGHT_ARM["holding" if look.item else "down"]
     sketch(canvas, left, inks, x - look.wide, y - 2)
     sketch(canvas, right, inks, x + (look.wide and not look.item), y - 2)
 
@@ -47,7 +50,7 @@ def paint_side_body(canvas: Canvas, look: Look, inks: dict, x: int, y: int) -> N
     if look.body in GOWNS:
         del rows[3 : 3 + look.low]
     else:
-        rows = rows[:4] + parts.SIDE_LEGS[look.stride][look.low :]
+        rows = rows[:4] + bodies.SIDE_LEGS[look.stride][look.low :]
     sketch(canvas, rows, inks, x, y)
 
 
@@ -62,7 +65,7 @@ def paint_front(canvas: Canvas, look: Look, inks: dict) -> None:
         sketch(canvas, look.view.items[look.item], inks, 10, y)
         sketch(canvas, ["5", "4"], inks, 12, y + 10)
     if look.shield:
-        sketch(canvas, parts.FRONT_SHIELDS[look.shield], inks, 1, y + 8)
+        sketch(canvas, bodies.FRONT_SHIELDS[look.shield], inks, 1, y + 8)
 
 
 def paint_side(canvas: Canvas, look: Look, inks: dict) -> None:
@@ -72,7 +75,7 @@ def paint_side(canvas: Canvas, look: Look, inks: dict) -> None:
         sketch(canvas, look.view.cape, inks, x, y + 9)
     paint_side_body(canvas, look, inks, x, y + 9)
     paint_head(canvas, look, inks, x, y)
-    reach = parts.SIDE_ARM[parts.REACH.get(look.item, "far")]
+    reach = bodies.SIDE_ARM[bodies.REACH.get(look.item, "far")]
     if look.item:
         sketch(canvas, look.view.items[look.item], inks, 10, y)
     sketch(canvas, reach, inks, x, y + 10)

@@ -1,0 +1,169 @@
+"""Bodies, capes, arms and what heroes hold; `hero_sheets` says what the letters stand for.
+
+A body fills columns 2 to 9: row 0 is the shoulder, row 5 the boots.
+"""
+
+from .hero_sheets import sheet
+
+FRONT_BODY = sheet(
+    "tunic striped cross vest armour",
+    """
+...988877... ...988877... ...98k877... ...98WW77... ...onnnmm...
+....9887.... ....lkkj.... ....lkkj.... ....8WW7.... ....onnm....
+....klkj.... ....9887.... ....9kj7.... ....klkj.... ....nnnm....
+...998877... ...lkkkjj... ...98kj77... ...rrqqpp... ...jkklkj...
+...qq..pp... ...qq..pp... ...qq..pp... ...qq..pp... ...on..nm...
+...yy..xx... ...yy..xx... ...yy..xx... ...yy..xx... ...nn..mm...
+""",
+) | sheet(
+    "robe dress",
+    """
+...988877... ...9W4W77...
+....9887.... ....9887....
+....kkkj.... ....klkj....
+...998877... ...988877...
+..99888877.. ..99888877..
+..lkkkkkjj.. .llkkkkkkjj.
+""",
+)
+
+SIDE_BODY = sheet(
+    "tunic striped cross vest armour",
+    """
+....9887.... ....9887.... ....9887.... ....988W.... ....onnm....
+....9887.... ....lkkj.... ....98kk.... ....988W.... ....onnm....
+....kkkj.... ....9887.... ....988k.... ....kkkj.... ....nnnm....
+...998877... ...lkkkjj... ...99887k... ....rqqp.... ...kkkkjj...
+............ ............ ............ ............ ............
+............ ............ ............ ............ ............
+""",
+) | sheet(
+    "robe dress",
+    """
+....9887.... ....9887....
+....9887.... ....9887....
+....kkkj.... ....kkkj....
+...998877... ...998877...
+..99888777.. ..99888777..
+.llkkkkjjj.. .llkkkkkjjj.
+""",
+)
+
+# The two rows of a step seen from the side: far leg in shadow, near leg in light.
+SIDE_LEGS = sheet(
+    "stride step lift",
+    """
+...qq..pp... ....qqpp.... ..xpp.qq....
+..yyy...xxx. ....yyyxx... ..x...yyy...
+""",
+)
+
+FRONT_CAPE = ["...TTTTTT...", "..TTTTTTSS..", ".TTTTTTTTSS.", ".TTTTTTTTSS.", ".TTTTTTTTSS."]
+SIDE_CAPE = ["...TTT......", "..TTTS......", ".TTTTS......", ".TTTS.......", "TTTSS......."]
+
+# Things held upright: the hand is at column 2, row 10.
+UPRIGHT = sheet(
+    "sword staff axe spear torch hammer wand",
+    """
+..... ..... ..... ..... ..... ..... .....
+..... ..G.. ..... ..o.. ..... ..... .....
+..... .Ggg. ..b.. ..on. ..g.. ..... .....
+..o.. .ggf. .nbo. .onm. ..gG. .oonm .....
+..on. ..f.. .nbno ..b.. .gGg. .onnm .....
+..on. ..b.. .mbnn ..a.. .gGgf .nnmm ..G..
+..on. ..b.. .mbnm ..b.. ..gf. ..b.. .GWG.
+..on. ..a.. ..bm. ..b.. ..mm. ..b.. ..G..
+..on. ..b.. ..b.. ..b.. ..b.. ..b.. ..b..
+.lkkj ..b.. ..b.. ..b.. ..b.. ..b.. ..b..
+..b.. ..b.. ..b.. ..b.. ..b.. ..b.. ..b..
+..k.. ..b.. ..a.. ..a.. ..a.. ..a.. ..a..
+..... ..a.. ..a.. ..b.. ..a.. ..a.. .....
+..... ..b.. ..... ..b.. ..... ..... .....
+..... ..a.. ..... ..a.. ..... ..... .....
+""",
+)
+
+FRONT_ITEMS = UPRIGHT | sheet(
+    "bow",
+    """
+.....
+.....
+..c..
+..tc.
+..tc.
+..t_c
+..t_b
+..t_b
+..t_b
+..t_b
+..t_b
+..t_b
+..tb.
+..ta.
+..a..
+""",
+)
+
+SIDE_ITEMS = UPRIGHT | sheet(
+    "bow thrust slash shield",
+    """
+..... ..... ..... .....
+..... ..... ..... .....
+..... ..... ..... .....
+.c... ..... ..... .....
+.tc.. ..... ..... .....
+.tc.. ..... ....o .....
+.t_c. ..... ...on .....
+.t_b. ..... ..on. ..on.
+.t_b. ..... kon.. .oknm
+.t_b. .k... .k... .lkkm
+kkkko .kooo ..k.. .lkWm
+.t_b. .jnn. ..... .lkjm
+.t_b. ..... ..... .okjm
+.tb.. ..... ..... ..nm.
+.a... ..... ..... .....
+""",
+)
+
+FRONT_SHIELDS = sheet(
+    "heater round",
+    """
+onnnm .oon.
+olkkm olkkm
+olWkm olWjm
+olkjm okkjm
+.okm. .nmm.
+..m.. .....
+""",
+)
+
+# Arms start two rows above the shoulder row; a profile's near arm starts one row below it.
+LEFT_ARM = sheet(
+    "down raised",
+    """
+............ 5...........
+............ 9...........
+............ 98..........
+..9d........ .99d........
+..5d........ ...d........
+""",
+)
+RIGHT_ARM = sheet(
+    "down holding",
+    """
+............ ............
+............ ............
+............ .........7..
+........d7.. ........d87.
+........d4.. ........d...
+""",
+)
+SIDE_ARM = sheet(
+    "far near swing",
+    """
+.....988887.5 .....988754 .....98d....
+.....ddd...4. .....ddd... .....d987...
+............. ........... ......dd54..
+""",
+)
+REACH = {None: "swing", "bow": "near", "thrust": "near", "slash": "near", "shield": "near"}
