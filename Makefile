@@ -27,9 +27,10 @@ run: setup ## run every notebook; executed copies and pages go to build/
 test: setup ## lint, unit tests, and every notebook against its committed outputs
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
-	$(VENV_PYTHON) -m pytest tests --durations=8
+	$(VENV_PYTHON) -m pytest tests --durations=8 --junitxml=build/tests.xml
 	$(VENV_PYTHON) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 1200 \
-		--durations=8 --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
+		--durations=8 --nbval-sanitize-with tests/nbval_sanitize.cfg \
+		--junitxml=build/notebooks.xml notebooks
 
 notebooks: setup ## run every notebook in place, so that committed outputs are fresh
 	$(VENV_PYTHON) scripts/run_series.py --in-place

@@ -24,7 +24,13 @@ from helpers.datasets import load_sprites  # noqa: E402
 from helpers.evaluation import extract_features, frechet_distance, precision_recall, real_halves  # noqa: E402
 from scripts.bench_machine import matrix_peaks, measure_machine  # noqa: E402
 from scripts.bench_recipes import RECIPES  # noqa: E402
-from scripts.bench_training import Entry, make_entries, seconds_per_step, train_in_turns  # noqa: E402
+from scripts.bench_training import (  # noqa: E402
+    Entry,
+    code_fingerprint,
+    make_entries,
+    seconds_per_step,
+    train_in_turns,
+)
 
 RESULTS = ROOT / "benchmarks" / "results" / "benchmark.json"
 FULL = 60
@@ -90,19 +96,34 @@ def score_all(entries: list[Entry], budget: float, samples: int, reference, seed
     return rows
 
 
+def measure_once(path: Path, names: list[str], log) -> tuple[dict, dict]:
+    """Measure the machine and its matrix peaks, or read what this code measured in a run that was stopped."""
+    fingerprint = code_fingerprint()
+    if path.is_file():
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["fingerprint"] == fingerprint and set(stored["machine"]["parameters"]) >= set(names):
+            log("the machine was measured in an earlier run")
+            return stored["machine"], stored["peaks"]
+    machine, peaks = measure_machine(names), matrix_peaks()
+    stored = {"fingerprint": fingerprint, "machine": machine, "peaks": peaks}
+    write_file(path, (json.dumps(stored, indent=1) + "\n").encode())
+    log(f"measured the machine: {machine}")
+    return machine, peaks
+
+
 def run(budget: float, samples: int, seeds: list[int], names: list[str], folder: Path, log) -> dict:
     """Run the whole benchmark; return what goes into the file."""
     reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
-    machine, peaks = measure_machine(names), [matrix_peaks()]
-    log(f"measured the machine: {machine}")
+    place = folder / f"{budget:g}-minutes"
+    machine, first_peaks = measure_once(place / "machine.json", names, log)
+    peaks = [first_peaks]
     dataset, floor = load_sprites("train"), score_features(others[:samples], reference)
     per_step = {name: seconds_per_step(name, dataset) for name in names}
     # A budget of 60 minutes makes a moment's minute a minute; other budgets shrink or stretch it.
     moments = {name: [minutes * budget for minutes in MOMENTS[name]] for name in names}
     result = {"budget_minutes": budget, "samples": samples, "seeds": seeds, "floor": floor, "runs": []}
     for seed in seeds:
-        place = folder / f"{budget:g}-minutes" / f"seed-{seed}"
-        entries = make_entries(names, moments, dataset, seed, place, per_step)
+        entries = make_entries(names, moments, dataset, seed, place / f"seed-{seed}", per_step)
         train_in_turns(entries, log)
         peaks.append(matrix_peaks())
         result["runs"] += score_all(entries, budget, samples, reference, seed, log)

@@ -152,6 +152,24 @@ def test_memory_is_that_of_the_process_itself():
     assert child < 100
 
 
+def test_machine_is_measured_once_unless_the_code_changed(tmp_path, monkeypatch):
+    calls = []
+
+    def measure(names):
+        calls.append(names)
+        return {"parameters": dict.fromkeys(names, 1)}
+
+    monkeypatch.setattr(benchmark, "measure_machine", measure)
+    monkeypatch.setattr(benchmark, "matrix_peaks", lambda: {"float32": 100.0})
+    path = tmp_path / "machine.json"
+    first = benchmark.measure_once(path, ["textbook", "ours"], print)
+    assert benchmark.measure_once(path, ["ours"], print) == first and len(calls) == 1
+    benchmark.measure_once(path, ["ours", "smalldiffusion"], print)
+    monkeypatch.setattr(benchmark, "code_fingerprint", lambda: "other code")
+    benchmark.measure_once(path, ["ours"], print)
+    assert calls[1:] == [["ours", "smalldiffusion"], ["ours"]]
+
+
 # --- the report -----------------------------------------------------------------------------------
 
 
