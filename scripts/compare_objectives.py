@@ -1,4 +1,4 @@
-"""Does it matter whether the UNet predicts noise or v? Train both, draw with several samplers, score.
+"""Does it matter what the UNet predicts, and how its errors are weighed? Train, draw with samplers, score.
 
     python scripts/compare_objectives.py
 
@@ -31,6 +31,13 @@ from scripts.cards import stamp  # noqa: E402
 from scripts.train import build_unconditional, describe_device  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "objectives.json"
+# Name in the tables: what the UNet predicts, and γ of the min-SNR weighting (arXiv 2303.09556).
+OBJECTIVES = {
+    "noise": ("epsilon", None),
+    "noise, min-SNR": ("epsilon", 5.0),
+    "v": ("v_prediction", None),
+    "v, min-SNR": ("v_prediction", 5.0),
+}
 # (name in the tables, sampler, its settings, steps)
 SAMPLERS = [
     ("DDPM", "ddpm", {}, 100),
@@ -90,11 +97,11 @@ def main() -> None:
     args = parser.parse_args()
     reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
     pipelines = {"shipped weights (noise)": DDPMPipeline.from_pretrained(find_weights("unconditional"))}
-    for prediction_type, name in (("epsilon", "noise"), ("v_prediction", "v")):
+    for name, (prediction_type, snr_gamma) in OBJECTIVES.items():
         torch.manual_seed(0)
         unet, noise_scheduler = build_unconditional()
         noise_scheduler = DDPMScheduler.from_config(noise_scheduler.config, prediction_type=prediction_type)
-        train(unet, noise_scheduler, load_sprites("train"), args.steps)
+        train(unet, noise_scheduler, load_sprites("train"), args.steps, snr_gamma=snr_gamma)
         pipelines[f"{name}, {args.steps:,} steps"] = DDPMPipeline(unet, noise_scheduler)
     result = {
         "command": f"python scripts/compare_objectives.py --steps {args.steps} --samples {args.samples}",

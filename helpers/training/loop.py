@@ -44,6 +44,8 @@ def _check(unet, noise_scheduler, dataset, config: TrainingConfig) -> None:
             f"prediction_type {noise_scheduler.config.prediction_type!r} is unknown; "
             f"expected one of {', '.join(PREDICTION_TYPES)}"
         )
+    if config.snr_gamma is not None and not config.snr_gamma > 0:
+        raise ValueError(f"snr_gamma must be above 0, or None for no weighting; got {config.snr_gamma}")
     if config.mixed_precision not in PRECISIONS:
         raise ValueError(f"mixed_precision {config.mixed_precision!r} is none of {', '.join(PRECISIONS)}")
 
