@@ -177,6 +177,18 @@ def test_resuming_with_other_settings_is_refused_by_name(tmp_path, one_thread):
         short_run(tmp_path, num_steps=3, seed=5)
 
 
+def test_resuming_on_other_data_is_refused(tmp_path, one_thread):
+    short_run(tmp_path, make_dataset(6, size=8), num_steps=2)
+    for other in (
+        make_dataset(7, size=8),
+        make_dataset(6, size=8, rare=3),
+        make_dataset(6, size=8, flip=True),
+    ):
+        with pytest.raises(ValueError, match=r"run on other data.*resume=False"):
+            short_run(tmp_path, other, num_steps=2)
+    assert len(short_run(tmp_path, make_dataset(6, size=8), num_steps=2).losses) == 2
+
+
 def test_resuming_with_another_unet_is_refused_and_leaves_it_alone(tmp_path, one_thread):
     short_run(tmp_path, num_steps=2)
     unet = make_unet(3, size=8, block_out_channels=(8, 32))
@@ -235,7 +247,7 @@ def test_nan_stops_the_run_and_the_last_good_checkpoint_survives(tmp_path, one_t
     assert steps(tmp_path) == [2, 4]
     assert_finite(list_checkpoints(tmp_path)[-1])
     # The pictures are mended: the run goes on from step 4.
-    assert len(short_run(tmp_path, learning_rate=1e-3).losses) == 10
+    assert len(short_run(tmp_path, TurnsToNaN(after=10**9), learning_rate=1e-3).losses) == 10
 
 
 @pytest.mark.parametrize("learning_rate", [1e20, 1e38])

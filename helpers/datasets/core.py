@@ -1,5 +1,6 @@
 """The dataset that every loader returns, and how to draw batches from it."""
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -99,6 +100,11 @@ class ImageDataset(Dataset):
     def as_tensor(self) -> torch.Tensor:
         """All images, unflipped, as one float32 tensor [n, c, h, w] in [-1, 1]."""
         return self.images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous()
+
+    def fingerprint(self) -> str:
+        """Short hash of all pixels, labels and whether pictures are flipped: other data, another one."""
+        parts = (self.images.numpy().tobytes(), self.labels.numpy().tobytes(), bytes([self.flip]))
+        return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
 
     def subset(self, indices: Sequence[int] | slice | torch.Tensor) -> "ImageDataset":
         """The items at these positions (numbers, a slice or a boolean mask), as a dataset of its own."""

@@ -50,8 +50,13 @@ def _check(unet, noise_scheduler, dataset, config: TrainingConfig) -> None:
         raise ValueError(f"mixed_precision {config.mixed_precision!r} is none of {', '.join(PRECISIONS)}")
 
 
-def _resume(trainer: Trainer, folder: str | Path) -> None:
-    """Restore the newest checkpoint, if there is one and it belongs to this configuration."""
+def _describe(dataset: Dataset) -> str:
+    """What tells one dataset from another in a checkpoint."""
+    return dataset.fingerprint() if hasattr(dataset, "fingerprint") else f"{len(dataset)} items"
+
+
+def _resume(trainer: Trainer, folder: str | Path, data: str) -> None:
+    """Restore the newest checkpoint, if there is one and it belongs to this configuration and data."""
     checkpoints = list_checkpoints(folder)
     if not checkpoints:
         return
@@ -64,6 +69,11 @@ def _resume(trainer: Trainer, folder: str | Path) -> None:
         raise ValueError(
             f"{checkpoints[-1]} was written by a run with {', '.join(other)}; resuming takes the same "
             "settings. Choose another checkpoint_dir, or pass resume=False."
+        )
+    if info.get("data", data) != data:
+        raise ValueError(
+            f"{checkpoints[-1]} was written by a run on other data (or on other labels); to train on these, "
+            "choose another checkpoint_dir, or pass resume=False."
         )
     stored = {k.removeprefix("model."): v.shape for k, v in tensors.items() if k.startswith("model.")}
     if stored != {k: v.shape for k, v in trainer.modules.state_dict().items()}:
@@ -133,7 +143,7 @@ def train(
         _check(unet, noise_scheduler, dataset, config)
     trainer = Trainer(unet, noise_scheduler, condition, config, torch.device(device or get_device()))
     if checkpoint_dir and resume:
-        _resume(trainer, checkpoint_dir)
+        _resume(trainer, checkpoint_dir, _describe(dataset))
     # The caller's random numbers go on as if nothing had been drawn here.
     with torch.random.fork_rng():
         _run(trainer, dataset, checkpoint_dir, checkpoint_steps, checkpoint_minutes)
@@ -144,7 +154,7 @@ def train(
 
 def _run(trainer: Trainer, dataset, folder, every_steps, every_minutes) -> None:
     """Take the remaining steps, writing the state when it is due and at the end."""
-    config, weights = trainer.config, None
+    config, weights, data = trainer.config, None, _describe(dataset)
     if config.balanced:
         weights = (
             1.0 / torch.bincount(torch.as_tensor(dataset.labels)).double()[torch.as_tensor(dataset.labels)]
@@ -167,5 +177,6 @@ def _run(trainer: Trainer, dataset, folder, every_steps, every_minutes) -> None:
             if due or trainer.step == config.num_steps:
                 trainer.check_weights()
             if folder and (due or trainer.step == config.num_steps):
-                save_checkpoint(folder, trainer.step, *trainer.state())
+                tensors, info = trainer.state()
+                save_checkpoint(folder, trainer.step, tensors, info | {"data": data})
                 saved = time.monotonic()
