@@ -47,7 +47,7 @@ weights: setup ## train the shipped weights again, and score them
 	$(VENV_PYTHON) scripts/draw_samples.py label_conditioned
 	$(VENV_PYTHON) scripts/evaluate.py label_conditioned
 
-bench: setup ## compare recipes; BUDGET=60: minutes for the textbook's, nearly three hours in all
+bench: setup ## compare recipes; BUDGET=60: minutes for the longest, over three hours in all
 	$(VENV_PYTHON) -m pip install --quiet -r benchmarks/requirements.txt
 	$(VENV_PYTHON) scripts/benchmark.py --budget $(BUDGET)
 	$(VENV_PYTHON) scripts/bench_report.py $(if $(filter-out 60,$(BUDGET)),--results build/benchmark-$(BUDGET).json)

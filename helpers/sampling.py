@@ -31,9 +31,9 @@ SPACINGS = ("leading", "trailing", "linspace")
 def make_sampler(noise_scheduler, sampler: str = DEFAULT_SAMPLER, **settings):
     """Return a scheduler that samples what was trained with `noise_scheduler`.
 
-    None starts at the very end of a cosine schedule: there is no signal left there, and a noise
-    prediction cannot be turned into a picture. DDIM, UniPC and Heun start one stride below it
-    ("leading"), DPM-Solver++ where a twentieth of the picture shows through the noise.
+    With fewer steps than timesteps, none starts at the very end of a cosine schedule: next to no signal
+    is left there, and a guess of the picture out of a noise prediction is mostly error. DDPM, DDIM, UniPC
+    and Heun start one stride below it ("leading"), DPM-Solver++ where a twentieth of the picture shows.
 
     Parameters
     ----------
