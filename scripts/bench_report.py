@@ -14,10 +14,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from helpers.checkpoints import write_file  # noqa: E402
+from helpers.evaluation import Score  # noqa: E402
+from helpers.evaluation.report import show_score  # noqa: E402
 from helpers.plotting import plot_quality_vs_cost  # noqa: E402
 from scripts.cards import stamp  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
+SCORES = ("frechet_distance", "precision", "recall")
 PEERS = ("denoising-diffusion-pytorch", "smalldiffusion")
 
 
@@ -129,19 +132,14 @@ def runs_table(result: dict) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in result["runs"]:
-        scores = " | ".join(words(row[key]) for key in ("frechet_distance", "precision", "recall"))
+        scores = " | ".join(show_score(key, Score(**row[key])) for key in SCORES)
         seed = f" (seed {row['seed']})" if len(result["seeds"]) > 1 else ""
         lines.append(
             f"| {row['recipe']}{seed} | {row['minutes']:.3g} | {row['steps']:,} | {row['images_seen']:,} | "
             f"{row['num_inference_steps']} steps | {scores} |"
         )
-    floor = " | ".join(words(result["floor"][key]) for key in ("frechet_distance", "precision", "recall"))
+    floor = " | ".join(show_score(key, Score(**result["floor"][key])) for key in SCORES)
     return "\n".join([*lines, f"| real sprites | – | – | – | – | {floor} |"])
-
-
-def words(score: dict) -> str:
-    """A score with its interval."""
-    return f"{score['value']:.3g} [{score['low']:.3g}, {score['high']:.3g}]"
 
 
 def recipes_table(result: dict) -> str:

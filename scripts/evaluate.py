@@ -29,7 +29,7 @@ from helpers.evaluation import (  # noqa: E402
     real_halves,
     score_sets,
 )
-from helpers.evaluation.report import ROWS  # noqa: E402
+from helpers.evaluation.report import ROWS, show_score  # noqa: E402
 from helpers.evaluation.tables import markdown_table  # noqa: E402
 from helpers.sampling import DEFAULT_SAMPLER, DEFAULT_STEPS, SAMPLERS, make_sampler  # noqa: E402
 from helpers.training import get_device  # noqa: E402
@@ -100,7 +100,7 @@ def card_text(result: dict) -> str:
     table = markdown_table(
         ["guidance_scale", *(ROWS[key] for key in GUIDED_ROWS)],
         [
-            [scale, *(str(Score(**found[key])) for key in GUIDED_ROWS)]
+            [scale, *(show_score(key, Score(**found[key])) for key in GUIDED_ROWS)]
             for scale, found in result["guidance"].items()
         ],
     )

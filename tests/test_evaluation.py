@@ -145,7 +145,7 @@ def test_share_has_wilsons_interval():
     assert score.value == 0.8 and (score.low, score.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
     none = share(torch.zeros(1000, dtype=torch.bool))
     assert (none.value, none.low) == (0, 0) and 0 < none.high < 0.005
-    assert str(score) == "0.8 [0.49, 0.943]"
+    assert str(score) == "0.8 [0.49, 0.943]" and f"{score:.1%}" == "80.0% [49.0%, 94.3%]"
 
 
 # --- real and spoiled sprites ---------------------------------------------------------------------
@@ -233,7 +233,7 @@ def test_evaluate_fills_the_table_and_survives_a_file(sprites):
     again = Report.from_json(json.loads(json.dumps(report.to_json())))
     assert again == report and again.to_markdown() == report.to_markdown()
     table = report.to_markdown().splitlines()
-    assert len(table) == 2 + len(report.generated) and f"| {report.generated['recall']} |" in table[5]
+    assert len(table) == 2 + len(report.generated) and f"| {report.generated['recall']:.1%} |" in table[5]
     assert isinstance(report.generated["recall"], Score)
 
 

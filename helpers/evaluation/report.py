@@ -18,6 +18,14 @@ ROWS = {
     "exact_copies": "exact copies of training images ↓",
     "near_copies": "near copies of training images",
 }
+# Shares are shown in percent, rare things with two more digits.
+FORMATS = dict.fromkeys(("precision", "recall", "label_accuracy"), ".1%")
+FORMATS |= dict.fromkeys(("exact_copies", "near_copies"), ".2%")
+
+
+def show_score(key: str, score: Score) -> str:
+    """Write a score with its interval as the tables do, by the key that it has in a `Report`."""
+    return format(score, FORMATS.get(key, ""))
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,8 @@ class Report:
         lines = [f"| {count:,} images | generated | real |", "| --- | --- | --- |"]
         for key, name in ROWS.items():
             if key in self.generated:
-                lines.append(f"| {name} | {self.generated[key]} | {self.real.get(key, '–')} |")
+                real = show_score(key, self.real[key]) if key in self.real else "–"
+                lines.append(f"| {name} | {show_score(key, self.generated[key])} | {real} |")
         return "\n".join(lines)
 
     def to_json(self) -> dict:
