@@ -47,7 +47,8 @@ STYLE = {
 class NotebookFigure(Figure):
     """A figure that a notebook shows at exactly its own pixels, whichever backend is active.
 
-    Jupyter's own display crops figures at fractions of a pixel, which blurs a grid of sprites.
+    Jupyter's own display crops figures at fractions of a pixel, which blurs a grid of sprites. It takes
+    precedence over `_repr_mimebundle_` as soon as pyplot is imported, but not over `_ipython_display_`.
     """
 
     def __init__(self, width: int, height: int, alt: str, colours: int | None = None, **options):
@@ -67,6 +68,12 @@ class NotebookFigure(Figure):
     def _repr_mimebundle_(self, include=None, exclude=None):
         data = {"text/plain": f"<Figure: {self.alt}>", "image/png": base64.b64encode(self.to_png()).decode()}
         return data, {"image/png": {"width": round(self.get_figwidth() * 96), "alt": self.alt}}
+
+    def _ipython_display_(self):
+        from IPython.display import display
+
+        data, metadata = self._repr_mimebundle_()
+        display(data, metadata=metadata, raw=True)
 
 
 def encode_png(pixels: np.ndarray, colours: int | None = None) -> bytes:

@@ -73,6 +73,24 @@ def test_a_figure_is_shown_once_at_its_size_and_small(name):
     assert (shown(figure)[0, 0] >= 240).all()  # an opaque, light face also in dark JupyterLab
 
 
+def test_pyplot_does_not_crop_what_a_notebook_shows():
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.pylabtools import select_figure_formats
+    from IPython.display import display
+    from IPython.utils.capture import capture_output
+
+    try:
+        # What %matplotlib inline does when a notebook imports pyplot.
+        select_figure_formats(InteractiveShell.instance(), {"retina"}, bbox_inches="tight")
+        with capture_output() as captured:
+            display(ALL["generated"]())
+    finally:
+        InteractiveShell.clear_instance()
+    (output,) = captured.outputs
+    png = np.array(Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("RGB"))
+    assert np.array_equal(png, shown(ALL["generated"]()))
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_no_text_is_small_or_cropped(name):
     figure = ALL[name]()
