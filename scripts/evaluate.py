@@ -21,16 +21,14 @@ from helpers.checkpoints import write_file  # noqa: E402
 from helpers.datasets import load_sprites  # noqa: E402
 from helpers.evaluation import (  # noqa: E402
     Report,
-    Score,
     evaluate,
     extract_features,
     generate_images,
+    guidance_table,
     label_accuracy,
     real_halves,
     score_sets,
 )
-from helpers.evaluation.report import ROWS, show_score  # noqa: E402
-from helpers.evaluation.tables import markdown_table  # noqa: E402
 from helpers.sampling import DEFAULT_SAMPLER, DEFAULT_STEPS, SAMPLERS, make_sampler  # noqa: E402
 from helpers.training import get_device  # noqa: E402
 from helpers.weights import find_weights, load_pipeline  # noqa: E402
@@ -39,7 +37,6 @@ from scripts.train import describe_device, package_versions  # noqa: E402
 
 GUIDANCE_SCALES = (1.5, 2.0, 4.0)
 GUIDED = 1000  # images at each scale
-GUIDED_ROWS = ("label_accuracy", "frechet_distance", "precision", "recall")
 
 
 def score_guidance(pipeline, plain, labels, real, steps: int, seed: int) -> dict:
@@ -97,13 +94,7 @@ def card_text(result: dict) -> str:
     if not result.get("guidance"):
         return text
     count = next(iter(result["guidance"].values()))["label_accuracy"]["num_samples"]
-    table = markdown_table(
-        ["guidance_scale", *(ROWS[key] for key in GUIDED_ROWS)],
-        [
-            [scale, *(show_score(key, Score(**found[key])) for key in GUIDED_ROWS)]
-            for scale, found in result["guidance"].items()
-        ],
-    )
+    table = guidance_table(result["guidance"])
     return f"{text}\n\nGuided, {count:,} images each (the distance grows as images get fewer):\n\n{table}"
 
 
