@@ -2,7 +2,7 @@
 
     python scripts/compare_objectives.py
 
-Writes benchmarks/results/objectives.json; tables go into benchmarks/README.md. About a quarter of an hour.
+Writes benchmarks/results/objectives.json; tables go into benchmarks/README.md. About forty minutes.
 """
 
 import argparse
@@ -19,11 +19,13 @@ from diffusers import DDPMPipeline, DDPMScheduler  # noqa: E402
 from helpers.checkpoints import write_file  # noqa: E402
 from helpers.datasets import load_sprites  # noqa: E402
 from helpers.evaluation import (  # noqa: E402
+    Score,
     extract_features,
     frechet_distance,
     generate_images,
     real_halves,
 )
+from helpers.evaluation.tables import markdown_table  # noqa: E402
 from helpers.sampling import make_sampler  # noqa: E402
 from helpers.training import train  # noqa: E402
 from helpers.weights import find_weights  # noqa: E402
@@ -45,13 +47,6 @@ SAMPLERS = [
     ("DDIM, `clip_sample=False`", "ddim", {}, 20),
     ("DPM-Solver++", "dpm-solver++", {}, 20),
     ("SDE-DPM-Solver++", "sde-dpm-solver++", {}, 20),
-    ("SDE-DPM-Solver++", "sde-dpm-solver++", {}, 40),
-    (
-        'SDE-DPM-Solver++, second order, `timestep_spacing="leading"`',
-        "sde-dpm-solver++",
-        {"timestep_spacing": "leading", "solver_order": 2},
-        20,
-    ),
     (
         'SDE-DPM-Solver++, `timestep_spacing="trailing"`',
         "sde-dpm-solver++",
@@ -72,21 +67,15 @@ def score(pipeline: DDPMPipeline, trained_with, reference: torch.Tensor, samples
     return {"sampler": name, "steps": steps, "frechet_distance": distance._asdict()}
 
 
-def words(score: dict) -> str:
-    """A score with its interval."""
-    return f"{score['value']:.1f} [{score['low']:.1f}, {score['high']:.1f}]"
-
-
 def table(result: dict) -> str:
     """Make the Markdown table: a row per sampler, a column per model."""
-    models = list(result["models"])
-    lines = [f"| sampler | steps | {' | '.join(models)} |", "| --- " * (2 + len(models)) + "|"]
-    for rows in zip(*result["models"].values(), strict=True):
-        cells = " | ".join(words(row["frechet_distance"]) for row in rows)
-        lines.append(f"| {rows[0]['sampler']} | {rows[0]['steps']} | {cells} |")
-    return "\n".join(
-        [*lines, f"| real sprites | – {'| ' + words(result['floor']) + ' ' * 1}|" + " |" * (len(models) - 1)]
-    )
+    models, lines = result["models"], []
+    for rows in zip(*models.values(), strict=True):
+        scores = [f"{Score(**row['frechet_distance']):.1f}" for row in rows]
+        lines.append([rows[0]["sampler"], str(rows[0]["steps"]), *scores])
+    floor = f"{Score(**result['floor']):.1f}"
+    lines.append(["real sprites", "–", *[floor] * len(models)])
+    return markdown_table(["sampler", "steps", *models], lines)
 
 
 def main() -> None:
