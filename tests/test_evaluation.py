@@ -83,8 +83,9 @@ def test_frechet_interval_does_not_mind_labels_that_come_in_turns():
 
 def test_kernel_distance_is_the_formula():
     a, b = torch.randn(2, 200, 3, generator=torch.Generator().manual_seed(0)).double()
+    groups = torch.randperm(200, generator=torch.Generator().manual_seed(0))  # at random
     values = []
-    for x, y in zip(a.split(20), b.split(20), strict=True):
+    for x, y in zip(a[groups].split(20), b[groups].split(20), strict=True):
         kernel = lambda u, v: (u @ v.T / 3 + 1) ** 3  # noqa: E731
         xx, yy, xy = kernel(x, x), kernel(y, y), kernel(x, y)
         off = ~torch.eye(20, dtype=torch.bool)
@@ -138,6 +139,17 @@ def test_few_images_are_judged_among_many_real_ones():
     assert few.value > 0.7 and many.value < 0.3 and recall.num_samples == 4000
     with pytest.raises(ValueError, match="needs at least 100 images; got 50"):
         precision_recall(beside, real, num_reference=50)
+
+
+def test_order_of_the_reference_does_not_matter():
+    # Two classes, one after the other, as the bundled data comes.
+    generator = torch.Generator().manual_seed(0)
+    real = torch.cat([torch.randn(600, 4, generator=generator) + shift for shift in (0, 5)])
+    images = torch.cat([torch.randn(200, 4, generator=generator) + shift for shift in (0, 5)])
+    assert all(score.value > 0.8 for score in precision_recall(images, real))
+    assert precision_recall(images, real, num_reference=800)[0].value > 0.8
+    distance = evaluation.kernel_distance(images, real)
+    assert distance.low < 0 < distance.high
 
 
 def test_share_has_wilsons_interval():
