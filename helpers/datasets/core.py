@@ -131,6 +131,12 @@ class ImageDataset(Dataset):
         return self.subset(torch.isin(self.labels, numbers))
 
 
+def class_weights(dataset) -> torch.Tensor:
+    """Weight of each item, float64 [n], so that every class weighs the same."""
+    labels = torch.as_tensor(dataset.labels)
+    return 1.0 / torch.bincount(labels).double()[labels]
+
+
 def balanced_sampler(
     dataset: ImageDataset, seed: int = 0, generator: torch.Generator | None = None
 ) -> WeightedRandomSampler:
@@ -145,10 +151,9 @@ def balanced_sampler(
     seed : int
         Used when no `generator` is given.
     """
-    labels = torch.as_tensor(dataset.labels)
-    weights = 1.0 / torch.bincount(labels)[labels].double()
+    weights = class_weights(dataset)
     generator = generator or torch.Generator().manual_seed(seed)
-    return WeightedRandomSampler(weights, len(labels), replacement=True, generator=generator)
+    return WeightedRandomSampler(weights, len(weights), replacement=True, generator=generator)
 
 
 def make_dataloader(

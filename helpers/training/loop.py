@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from ..checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
+from ..datasets.core import class_weights
 from .parts import (
     PRECISIONS,
     PREDICTION_TYPES,
@@ -27,6 +28,8 @@ def _check(unet, noise_scheduler, dataset, config: TrainingConfig) -> None:
     for name in ("num_steps", "batch_size", "gradient_accumulation_steps"):
         if getattr(config, name) < 1:
             raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")
+    if config.balanced and not hasattr(dataset, "labels"):
+        raise ValueError(f"balanced=True needs a dataset with .labels; {type(dataset).__name__} has none")
     if len(dataset) < config.batch_size:
         raise ValueError(f"batch_size={config.batch_size} is larger than the dataset ({len(dataset)} images)")
     image = dataset[0][0]
@@ -74,6 +77,11 @@ def _resume(trainer: Trainer, folder: str | Path, data: str) -> None:
         raise ValueError(
             f"{checkpoints[-1]} was written by a run on other data (or on other labels); to train on these, "
             "choose another checkpoint_dir, or pass resume=False."
+        )
+    if info.get("noise_scheduler", trainer.noise) != trainer.noise:
+        raise ValueError(
+            f"{checkpoints[-1]} was written by a run with the noise scheduler {info['noise_scheduler']} (now "
+            f"{trainer.noise}); take the same one, choose another checkpoint_dir, or pass resume=False."
         )
     stored = {k.removeprefix("model."): v.shape for k, v in tensors.items() if k.startswith("model.")}
     if stored != {k: v.shape for k, v in trainer.modules.state_dict().items()}:
@@ -156,9 +164,7 @@ def _run(trainer: Trainer, dataset, folder, every_steps, every_minutes) -> None:
     """Take the remaining steps, writing the state when it is due and at the end."""
     config, weights, data = trainer.config, None, _describe(dataset)
     if config.balanced:
-        weights = (
-            1.0 / torch.bincount(torch.as_tensor(dataset.labels)).double()[torch.as_tensor(dataset.labels)]
-        )
+        weights = class_weights(dataset)
     parts = config.gradient_accumulation_steps
     start, stop = trainer.step * parts, config.num_steps * parts
     sampler = StepSampler(len(dataset), config.batch_size, start, stop, config.seed, weights)

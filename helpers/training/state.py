@@ -9,6 +9,7 @@ from diffusers.optimization import get_cosine_schedule_with_warmup
 from diffusers.training_utils import EMAModel, compute_snr
 from torch import nn
 
+from ..sampling import NOISE_SETTINGS
 from .parts import TrainingConfig, TrainingDivergedError, TrainingHistory, choose_precision, mix_seed
 
 
@@ -101,6 +102,8 @@ class Trainer:
         )
         self.ema = EMAModel(parameters, decay=config.ema_decay, use_ema_warmup=True, power=3 / 4)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
+        # What a checkpoint must agree with: the process that the UNet learns to turn back.
+        self.noise = {key: noise_scheduler.config.get(key) for key in NOISE_SETTINGS}
         self.step, self.history = 0, TrainingHistory()
 
     def train_step(self, batches) -> float:
@@ -153,6 +156,7 @@ class Trainer:
             tensors |= {f"optimizer.{i}.{k}": v for k, v in values.items()}
         info = {
             "config": asdict(self.config),
+            "noise_scheduler": self.noise,
             "history": asdict(self.history),
             "ema_step": self.ema.optimization_step,
             "lr_scheduler": self.lr_scheduler.state_dict(),
