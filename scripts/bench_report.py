@@ -37,7 +37,10 @@ def curve(result: dict, name: str) -> list[tuple[float, float, float, float]]:
 
 def value_at(result: dict, name: str, minutes: float) -> float:
     """Return the Fréchet distance of a recipe after so many minutes."""
-    return next(p[1] for p in curve(result, name) if math.isclose(p[0], minutes, rel_tol=1e-6))
+    found = [p[1] for p in curve(result, name) if math.isclose(p[0], minutes, rel_tol=1e-6)]
+    if not found:
+        raise ValueError(f"{name} has no score after {minutes:g} minutes: run scripts/benchmark.py again")
+    return found[0]
 
 
 def minutes_to_reach(points: list, target: float) -> float:
@@ -62,6 +65,8 @@ def words_for_reach(points: list, final: tuple) -> tuple[str, float]:
 
 def headline(result: dict) -> list[tuple[str, str, float, str]]:
     """The targets: (what, measured in words, measured, target)."""
+    if missing := [name for name in ("textbook", "ours", *PEERS) if not curve(result, name)]:
+        raise ValueError(f"no score of {', '.join(missing)}: run scripts/benchmark.py with all recipes")
     ten, machine = result["budget_minutes"] / 6, result["machine"]
     final, best_of_ours = curve(result, "textbook")[-1], curve(result, "ours")[-1]
     reach_words, reach = words_for_reach(curve(result, "ours"), final)
@@ -160,7 +165,7 @@ def recipes_table(result: dict) -> str:
 
 def plot(result: dict):
     """Draw Fréchet distance against minutes of training."""
-    curves = {name: curve(result, name) for name in result["recipes"]}
+    curves = {name: points for name in result["recipes"] if (points := curve(result, name))}
     floor = result["floor"]["frechet_distance"]["value"]
     title = "Quality over training time on two CPU cores; lower is better"
     return plot_quality_vs_cost(curves, "minutes of training", floor=floor, title=title)

@@ -90,7 +90,7 @@ def main() -> None:
         torch.manual_seed(0)
         unet, noise_scheduler = build_unconditional()
         noise_scheduler = DDPMScheduler.from_config(noise_scheduler.config, prediction_type=prediction_type)
-        train(unet, noise_scheduler, load_sprites("train"), args.steps, snr_gamma=snr_gamma)
+        train(unet, noise_scheduler, load_sprites("train"), args.steps, snr_gamma=snr_gamma, device="cpu")
         pipelines[f"{name}, {args.steps:,} steps"] = DDPMPipeline(unet, noise_scheduler)
     result = {
         "command": f"python scripts/compare_objectives.py --steps {args.steps} --samples {args.samples}",

@@ -8,6 +8,7 @@ WEIGHTS is a folder in weights/, the path of any pipeline folder, or "user/name"
 import argparse
 import json
 import platform
+import re
 import sys
 import time
 from pathlib import Path
@@ -54,7 +55,7 @@ def score_guidance(pipeline, plain, labels, real, steps: int, seed: int) -> dict
     }
 
 
-def score(folder: Path, samples: int, sampler: str, steps: int, seed: int) -> dict:
+def score(name: str, folder: Path, samples: int, sampler: str, steps: int, seed: int) -> dict:
     """Draw the samples and compute all scores; return what goes into the file."""
     pipeline = load_pipeline(str(folder)).to(get_device())
     pipeline.scheduler = make_sampler(pipeline.scheduler, sampler)
@@ -70,7 +71,7 @@ def score(folder: Path, samples: int, sampler: str, steps: int, seed: int) -> di
     guided = labels is not None and pipeline.class_net.config.label_dropout > 0
     guidance = score_guidance(pipeline, images, labels, real, steps, seed) if guided else {}
     return {
-        "command": f"python scripts/evaluate.py {folder.name} --samples {samples} --sampler {sampler} "
+        "command": f"python scripts/evaluate.py {name} --samples {samples} --sampler {sampler} "
         f"--steps {steps} --seed {seed}",
         "samples": samples,
         "sampler": sampler,
@@ -105,14 +106,17 @@ def main() -> None:
     parser.add_argument("--sampler", choices=list(SAMPLERS), default=DEFAULT_SAMPLER)
     parser.add_argument("--steps", type=int, default=DEFAULT_STEPS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, help="by default benchmarks/results/evaluation-NAME.json")
+    parser.add_argument("--output", type=Path, help="by default in benchmarks/results, or in build")
     args = parser.parse_args()
-    here = Path(args.weights).resolve()
-    folder = find_weights(str(here) if (here / "model_index.json").is_file() else args.weights)
-    result = score(folder, args.samples, args.sampler, args.steps, args.seed)
-    output = args.output or ROOT / "benchmarks" / "results" / f"evaluation-{folder.name}.json"
+    folder = find_weights(args.weights)
+    shipped = folder.parent == ROOT / "weights"
+    name = folder.name if shipped else args.weights
+    result = score(name, folder, args.samples, args.sampler, args.steps, args.seed)
+    # The stored results are those of the shipped weights.
+    place = ROOT / "benchmarks" / "results" if shipped else ROOT / "build"
+    output = args.output or place / f"evaluation-{re.sub(r'[^A-Za-z0-9.]+', '-', name).strip('-.')}.json"
     write_file(output, (json.dumps(result, indent=2) + "\n").encode())
-    if folder.parent == ROOT / "weights" and args.output is None:
+    if shipped and args.output is None:
         stamp(ROOT / "weights" / "README.md", f"{folder.name} scores", card_text(result))
     print(card_text(result))
 
