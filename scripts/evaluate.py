@@ -30,6 +30,7 @@ from helpers.evaluation import (  # noqa: E402
     real_halves,
     score_sets,
 )
+from helpers.evaluation.report import ROWS  # noqa: E402
 from helpers.sampling import DEFAULT_SAMPLER, DEFAULT_STEPS, SAMPLERS, make_sampler  # noqa: E402
 from helpers.training import get_device  # noqa: E402
 from helpers.weights import find_weights, load_pipeline  # noqa: E402
@@ -85,12 +86,37 @@ def score(name: str, folder: Path, samples: int, sampler: str, steps: int, seed:
     }
 
 
+def aims_text(scores: Report) -> str:
+    """Say what was aimed at, relative to real sprites, and what was missed."""
+    real, found = scores.real, scores.generated
+    # (score, limit, as text, whether it has to stay below)
+    aims = [
+        (
+            "frechet_distance",
+            3 * real["frechet_distance"].value,
+            "{:.3f}, three times that of real ones",
+            True,
+        ),
+        ("precision", 0.85 * real["precision"].value, "{:.1%}, 0.85 of that of real ones", False),
+        ("recall", 0.85 * real["recall"].value, "{:.1%}, 0.85 of that of real ones", False),
+        ("label_accuracy", 0.98, "{:.0%}", False),
+        ("exact_copies", 0.01, "{:.0%}", True),
+    ]
+    lines = []
+    for key, limit, words, below in aims:
+        if key in found:
+            met = found[key].value <= limit if below else found[key].value >= limit
+            name, relation = ROWS[key].rstrip(" ↓↑"), "at most" if below else "at least"
+            lines.append(f"{name} {relation} {words.format(limit)}: {'met' if met else '**missed**'}")
+    return f"Aims: {'; '.join(lines)}."
+
+
 def card_text(result: dict) -> str:
     """Make the model card's paragraph out of the stored result."""
     scores = Report.from_json(result["scores"])
     text = (
         f"{scores.to_markdown()}\n\nMeasured by `{result['command']}`; brackets hold 95 % intervals. "
-        "Features are those of the sprite classifier, not Inception's."
+        f"Features are those of the sprite classifier, not Inception's.\n\n{aims_text(scores)}"
     )
     if not result.get("guidance"):
         return text

@@ -133,6 +133,17 @@ def test_guidance_is_scored_and_shown(one_thread, monkeypatch):
     assert evaluate.card_text(result).count("\n| 2.0 | ") == 1
 
 
+def test_aims_are_relative_to_real_sprites():
+    found = {"frechet_distance": 0.29, "precision": 0.76, "recall": 0.77, "label_accuracy": 0.97}
+    real = {"frechet_distance": 0.1, "precision": 0.9, "recall": 0.9}
+    report = Report(*({key: Score(v, v, v, 200) for key, v in side.items()} for side in (found, real)))
+    text = evaluate.aims_text(report)
+    assert (
+        "Fréchet distance at most 0.300, three times that of real ones: met; precision at least 76.5%" in text
+    )
+    assert text.count("met;") == 2 and text.count("**missed**") == 2 and "copies" not in text
+
+
 def test_script_says_what_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match="model_index"):
         call(evaluate.main, tmp_path, "--samples", 200)
