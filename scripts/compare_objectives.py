@@ -2,7 +2,7 @@
 
     python scripts/compare_objectives.py
 
-Writes benchmarks/results/objectives.json; tables go into benchmarks/README.md. About forty minutes.
+Writes benchmarks/results/objectives.json; tables go into benchmarks/README.md. About half an hour.
 """
 
 import argparse
@@ -80,8 +80,8 @@ def table(result: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=800, help="training steps of each model")
-    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=600, help="training steps of each model")
+    parser.add_argument("--samples", type=int, default=400)
     parser.add_argument("--output", type=Path, default=RESULTS)
     args = parser.parse_args()
     reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
