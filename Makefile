@@ -27,7 +27,8 @@ run: setup ## run every notebook; executed copies and pages go to build/
 test: setup ## lint, unit tests, and every notebook against its committed outputs
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
-	$(VENV_PYTHON) -m pytest tests --durations=8 --junitxml=build/tests.xml
+	$(VENV_PYTHON) -m pytest tests --numprocesses 2 --dist worksteal --durations=8 \
+		--junitxml=build/tests.xml
 	$(VENV_PYTHON) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 1200 \
 		--durations=8 --nbval-sanitize-with tests/nbval_sanitize.cfg \
 		--junitxml=build/notebooks.xml notebooks

@@ -1,11 +1,17 @@
 """Small things that several tests train on: a UNet of a few thousand weights, and pictures of two kinds."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 
 from helpers.datasets import ImageDataset
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: one thread each, and for what they start
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
 
 
 def make_unet(seed: int = 0, size: int = 16, **changes) -> UNet2DModel:
