@@ -30,9 +30,10 @@ def write_file(path: str | os.PathLike, content: bytes) -> None:
 
 
 def write_folder(path: str | os.PathLike, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary folder, then put it in the place of `path` in one rename.
+    """Let `write` fill a temporary folder, then put it in the place of `path`.
 
-    A reader, or a run that is killed, finds the old folder or the new one, never a half.
+    A reader finds the old folder or the new one, never a half. What is in its place already is moved aside
+    first and comes back if the new one cannot take it; a run killed just then leaves it in `.NAME-old-…`.
 
     Parameters
     ----------
@@ -50,8 +51,13 @@ def write_folder(path: str | os.PathLike, write: Callable[[Path], None]) -> None
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
             path.rename(old / path.name)
-            temporary.rename(path)
-            shutil.rmtree(old)
+            try:
+                temporary.rename(path)
+            except BaseException:
+                (old / path.name).rename(path)
+                raise
+            finally:
+                shutil.rmtree(old, ignore_errors=True)
         else:
             temporary.rename(path)
     finally:

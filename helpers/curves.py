@@ -7,7 +7,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from .figures import INK, PAD, STYLE, WIDTH, NotebookFigure, draw_panels, label_ends, pick_colours
+from .figures import FONT, INK, PAD, STYLE, WIDTH, NotebookFigure, draw_panels, label_ends, pick_colours
 
 
 def get_alphas(noise_scheduler) -> np.ndarray:
@@ -18,7 +18,7 @@ def get_alphas(noise_scheduler) -> np.ndarray:
 
 
 def plot_noise_schedule(noise_schedulers) -> Figure:
-    """Draw signal √ᾱ_t and noise √(1 - ᾱ_t) over t, and the signal-to-noise ratio ᾱ_t / (1 - ᾱ_t).
+    """Draw signal √ᾱ_t and noise √(1 - ᾱ_t) over t, and their ratio 10 log₁₀(ᾱ_t / (1 - ᾱ_t)) in decibels.
 
     Parameters
     ----------
@@ -35,17 +35,19 @@ def plot_noise_schedule(noise_schedulers) -> Figure:
     # A schedule may end at no signal at all: keep the logarithm finite.
     curves = [get_alphas(scheduler).clip(1e-12, 1 - 1e-12) for scheduler in noise_schedulers.values()]
     coefficients = ("Signal and noise in $x_t$", "coefficient", "linear")
-    ratio = ("Signal-to-noise ratio", "log₁₀ SNR", "linear")
+    ratio = ("Signal-to-noise ratio", "SNR in dB", "linear")
     with rc_context(STYLE):
         figure, axes = draw_panels(f"noise schedules {', '.join(names)}", "timestep t", coefficients, ratio)
-        for alphas, colour in zip(curves, colours, strict=True):
+        for name, alphas, colour in zip(names, curves, colours, strict=True):
             axes[0].plot(np.sqrt(alphas), color=colour)
             axes[0].plot(np.sqrt(1 - alphas), color=colour, linestyle=(0, (4, 2)))
-            axes[1].plot(np.log10(alphas / (1 - alphas)), color=colour)
+            axes[1].plot(10 * np.log10(alphas / (1 - alphas)), color=colour, label=name)
         # The last steps of a cosine schedule would flatten the rest.
-        axes[1].set_ylim(bottom=max(-5, axes[1].get_ylim()[0]))
+        axes[1].set_ylim(bottom=max(-50, axes[1].get_ylim()[0]))
         label_ends(axes[0], ("noise √(1 - ᾱ)", "signal √ᾱ"), (1, 0), (INK, INK))
-        label_ends(axes[1], names, [np.log10(a[-1] / (1 - a[-1])) for a in curves], colours)
+        # Schedules may differ in length, so their ends are not all at the right.
+        if any(names):
+            axes[1].legend(frameon=False, fontsize=FONT)
     return figure
 
 

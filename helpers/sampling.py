@@ -12,17 +12,19 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
+# Of a noise scheduler: the process that a UNet was trained to turn back.
+NOISE_SETTINGS = ("num_train_timesteps", "beta_schedule", "beta_start", "beta_end", "prediction_type")
 LEADING = {"timestep_spacing": "leading"}
 # log(signal/noise) = -3: a twentieth of signal. With less, errors of a noise prediction blow up the picture.
 MULTISTEP = {"timestep_spacing": "linspace", "lambda_min_clipped": -3.0, "solver_order": 3}
 SAMPLERS = {
-    "ddpm": (DDPMScheduler, LEADING),
+    "ddpm": (DDPMScheduler, LEADING | {"clip_sample": True}),
     "ddim": (DDIMScheduler, LEADING | {"clip_sample": False}),
     "dpm-solver++": (DPMSolverMultistepScheduler, MULTISTEP | {"algorithm_type": "dpmsolver++"}),
     # Fresh noise in each step corrects what earlier steps got wrong; arXiv 2211.01095.
     "sde-dpm-solver++": (DPMSolverMultistepScheduler, MULTISTEP | {"algorithm_type": "sde-dpmsolver++"}),
-    "unipc": (UniPCMultistepScheduler, LEADING),
-    "heun": (HeunDiscreteScheduler, LEADING),
+    "unipc": (UniPCMultistepScheduler, LEADING | {"solver_order": 2}),
+    "heun": (HeunDiscreteScheduler, LEADING | {"clip_sample": True}),
 }
 DEFAULT_SAMPLER, DEFAULT_STEPS = "sde-dpm-solver++", 20
 SPACINGS = ("leading", "trailing", "linspace")
@@ -53,11 +55,15 @@ def make_sampler(noise_scheduler, sampler: str = DEFAULT_SAMPLER, **settings):
     kind, defaults = SAMPLERS[sampler]
     known = set(inspect.signature(kind.__init__).parameters) - {"self"}
     if unknown := set(settings) - known:
-        raise ValueError(f"{kind.__name__} has no setting {', '.join(sorted(unknown))}")
+        raise ValueError(
+            f"{kind.__name__} has no setting {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}"
+        )
     spacing = settings.get("timestep_spacing", "leading")
     if spacing not in SPACINGS:
         raise ValueError(f"{kind.__name__} has no timestep_spacing {spacing!r}; it has {', '.join(SPACINGS)}")
-    return kind.from_config(noise_scheduler.config, **defaults | settings)
+    # Said by name: where it was left at a default, from_config would take the other class's default.
+    process = {k: noise_scheduler.config[k] for k in NOISE_SETTINGS if k in noise_scheduler.config}
+    return kind.from_config(noise_scheduler.config, **defaults | process | settings)
 
 
 def check_steps(scheduler, num_inference_steps: int, eta: float = 0.0) -> None:
@@ -117,27 +123,31 @@ def sample_images(
     Raises
     ------
     ValueError
-        If steps or eta are out of range; before any work.
+        If a number is below 1, or steps or eta are out of range; before any work.
     """
+    if num_images < 1 or batch_size < 1:
+        raise ValueError(f"num_images and batch_size must be at least 1; got {num_images} and {batch_size}")
     check_steps(scheduler, num_inference_steps, eta)
     generator = torch.Generator().manual_seed(seed)
     taken = inspect.signature(scheduler.step).parameters
     options = {k: v for k, v in {"generator": generator, "eta": eta}.items() if k in taken} | step_options
-    size, channels, device = unet.config.sample_size, unet.config.in_channels, next(unet.parameters()).device
+    like, size = next(unet.parameters()), unet.config.sample_size
+    shape = (unet.config.in_channels, *([size] * 2 if isinstance(size, int) else size))
+    counts = [min(batch_size, num_images - start) for start in range(0, num_images, batch_size)]
+    # Before any step draws noise of its own: so that every scheduler starts from the same.
+    noises = [torch.randn(count, *shape, generator=generator) for count in counts]
     images, looks = [], []
-    for start in range(0, num_images, batch_size):
-        count = min(batch_size, num_images - start)
-        noise = torch.randn(count, channels, size, size, generator=generator)
+    for batch, noise in enumerate(noises):
         scheduler.set_timesteps(num_inference_steps)
-        image = noise.to(device) * scheduler.init_noise_sigma
+        image = noise.to(like.device, like.dtype) * scheduler.init_noise_sigma
         for i, t in enumerate(scheduler.timesteps):
             prediction = unet(scheduler.scale_model_input(image, t), t).sample
             step = scheduler.step(prediction, t, image, **options)
-            if keep is not None and start == 0 and i in keep:
+            if keep is not None and batch == 0 and i in keep:
                 estimate = getattr(step, "pred_original_sample", None)
                 looks.append((int(t), image.cpu(), estimate if estimate is None else estimate.cpu()))
             image = step.prev_sample
-        images.append(image.clamp(-1, 1).cpu())
-        on_batch(count)
+        images.append(image.float().clamp(-1, 1).cpu())
+        on_batch(len(noise))
     images = torch.cat(images)
     return images if keep is None else (images, looks)

@@ -14,9 +14,9 @@ def find_weights(name: str, root: Path | str | None = None) -> Path:
 
     Parameters
     ----------
-    name : str
-        A shipped one, for example "unconditional", or "user/name" on the Hub. Then
-        `DDPMPipeline.from_pretrained(find_weights(name))`.
+    name : str or path-like
+        A shipped one, for example "unconditional", the path of any pipeline's folder, or "user/name" on the
+        Hub. Then `DDPMPipeline.from_pretrained(find_weights(name))`.
     root : path-like, optional
         The folder that holds the weights' folders; by default the series' own.
 
@@ -29,7 +29,9 @@ def find_weights(name: str, root: Path | str | None = None) -> Path:
     ConnectionError
         Within 5 seconds, if a model on the Hub is asked for and there is no network.
     """
-    folder = Path(root or WEIGHTS) / name
+    folder, name = Path(root or WEIGHTS) / name, str(name)
+    if not folder.exists() and (Path(name) / "model_index.json").is_file():
+        folder = Path(name).resolve()
     on_the_hub = re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not folder.exists()
     folder = _download(name) if on_the_hub else folder
     files = sorted(folder.rglob("*.safetensors"))
@@ -49,8 +51,8 @@ def find_weights(name: str, root: Path | str | None = None) -> Path:
                 tensors.keys()
         except (SafetensorError, OSError) as error:
             raise ValueError(
-                f"{file} is damaged ({error}); restore it with `git checkout weights`, or train it "
-                "with `make weights`"
+                f"{file} is damaged ({error}); get it again: shipped weights with `git checkout weights`, "
+                "a model of the Hub by deleting its folder, your own by training"
             ) from error
     return folder
 
@@ -71,7 +73,8 @@ def load_pipeline(name: str, root: Path | str | None = None, **kwargs):
     kind = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
     if kind == "ConditionalDDPMPipeline":  # diffusers looks for pipelines among its own only
         from .pipelines import ConditionalDDPMPipeline as DiffusionPipeline
-    return DiffusionPipeline.from_pretrained(folder, **kwargs)
+    # A part that has no safetensors would else be read from a pickle.
+    return DiffusionPipeline.from_pretrained(folder, **{"use_safetensors": True} | kwargs)
 
 
 def _download(repo_id: str) -> Path:

@@ -14,10 +14,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from helpers.checkpoints import write_file  # noqa: E402
+from helpers.evaluation import Score  # noqa: E402
+from helpers.evaluation.report import show_score  # noqa: E402
 from helpers.plotting import plot_quality_vs_cost  # noqa: E402
 from scripts.cards import stamp  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
+SCORES = ("frechet_distance", "precision", "recall")
 PEERS = ("denoising-diffusion-pytorch", "smalldiffusion")
 
 
@@ -34,7 +37,10 @@ def curve(result: dict, name: str) -> list[tuple[float, float, float, float]]:
 
 def value_at(result: dict, name: str, minutes: float) -> float:
     """Return the Fréchet distance of a recipe after so many minutes."""
-    return next(p[1] for p in curve(result, name) if math.isclose(p[0], minutes, rel_tol=1e-6))
+    found = [p[1] for p in curve(result, name) if math.isclose(p[0], minutes, rel_tol=1e-6)]
+    if not found:
+        raise ValueError(f"{name} has no score after {minutes:g} minutes: run scripts/benchmark.py again")
+    return found[0]
 
 
 def minutes_to_reach(points: list, target: float) -> float:
@@ -59,6 +65,8 @@ def words_for_reach(points: list, final: tuple) -> tuple[str, float]:
 
 def headline(result: dict) -> list[tuple[str, str, float, str]]:
     """The targets: (what, measured in words, measured, target)."""
+    if missing := [name for name in ("textbook", "ours", *PEERS) if not curve(result, name)]:
+        raise ValueError(f"no score of {', '.join(missing)}: run scripts/benchmark.py with all recipes")
     ten, machine = result["budget_minutes"] / 6, result["machine"]
     final, best_of_ours = curve(result, "textbook")[-1], curve(result, "ours")[-1]
     reach_words, reach = words_for_reach(curve(result, "ours"), final)
@@ -129,19 +137,14 @@ def runs_table(result: dict) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in result["runs"]:
-        scores = " | ".join(words(row[key]) for key in ("frechet_distance", "precision", "recall"))
+        scores = " | ".join(show_score(key, Score(**row[key])) for key in SCORES)
         seed = f" (seed {row['seed']})" if len(result["seeds"]) > 1 else ""
         lines.append(
             f"| {row['recipe']}{seed} | {row['minutes']:.3g} | {row['steps']:,} | {row['images_seen']:,} | "
             f"{row['num_inference_steps']} steps | {scores} |"
         )
-    floor = " | ".join(words(result["floor"][key]) for key in ("frechet_distance", "precision", "recall"))
+    floor = " | ".join(show_score(key, Score(**result["floor"][key])) for key in SCORES)
     return "\n".join([*lines, f"| real sprites | – | – | – | – | {floor} |"])
-
-
-def words(score: dict) -> str:
-    """A score with its interval."""
-    return f"{score['value']:.3g} [{score['low']:.3g}, {score['high']:.3g}]"
 
 
 def recipes_table(result: dict) -> str:
@@ -162,7 +165,7 @@ def recipes_table(result: dict) -> str:
 
 def plot(result: dict):
     """Draw Fréchet distance against minutes of training."""
-    curves = {name: curve(result, name) for name in result["recipes"]}
+    curves = {name: points for name in result["recipes"] if (points := curve(result, name))}
     floor = result["floor"]["frechet_distance"]["value"]
     title = "Quality over training time on two CPU cores; lower is better"
     return plot_quality_vs_cost(curves, "minutes of training", floor=floor, title=title)

@@ -182,7 +182,9 @@ def main() -> None:
     result = {"command": command, "variants": {}}
     if args.output.is_file():
         stored = json.loads(args.output.read_text(encoding="utf-8"))
-        result = stored if stored["command"] == command else result
+        if stored["command"] == command:
+            result = stored
+            print(f"going on with {args.output}; delete it to measure everything again")
     reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
     result["floor"] = frechet_distance(others[: args.samples], reference)._asdict()
     result |= {"device": describe_device(torch.device("cpu")), "versions": package_versions()}

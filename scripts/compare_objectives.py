@@ -1,8 +1,8 @@
-"""Does it matter whether the UNet predicts noise or v? Train both, draw with several samplers, score.
+"""Does it matter what the UNet predicts, and how its errors are weighed? Train, draw with samplers, score.
 
     python scripts/compare_objectives.py
 
-Writes benchmarks/results/objectives.json; tables go into benchmarks/README.md. About a quarter of an hour.
+Writes benchmarks/results/objectives.json; tables go into benchmarks/README.md. About half an hour.
 """
 
 import argparse
@@ -19,11 +19,13 @@ from diffusers import DDPMPipeline, DDPMScheduler  # noqa: E402
 from helpers.checkpoints import write_file  # noqa: E402
 from helpers.datasets import load_sprites  # noqa: E402
 from helpers.evaluation import (  # noqa: E402
+    Score,
     extract_features,
     frechet_distance,
     generate_images,
     real_halves,
 )
+from helpers.evaluation.tables import markdown_table  # noqa: E402
 from helpers.sampling import make_sampler  # noqa: E402
 from helpers.training import train  # noqa: E402
 from helpers.weights import find_weights  # noqa: E402
@@ -31,6 +33,13 @@ from scripts.cards import stamp  # noqa: E402
 from scripts.train import build_unconditional, describe_device  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "objectives.json"
+# Name in the tables: what the UNet predicts, and γ of the min-SNR weighting (arXiv 2303.09556).
+OBJECTIVES = {
+    "noise": ("epsilon", None),
+    "noise, min-SNR": ("epsilon", 5.0),
+    "v": ("v_prediction", None),
+    "v, min-SNR": ("v_prediction", 5.0),
+}
 # (name in the tables, sampler, its settings, steps)
 SAMPLERS = [
     ("DDPM", "ddpm", {}, 100),
@@ -38,13 +47,6 @@ SAMPLERS = [
     ("DDIM, `clip_sample=False`", "ddim", {}, 20),
     ("DPM-Solver++", "dpm-solver++", {}, 20),
     ("SDE-DPM-Solver++", "sde-dpm-solver++", {}, 20),
-    ("SDE-DPM-Solver++", "sde-dpm-solver++", {}, 40),
-    (
-        'SDE-DPM-Solver++, second order, `timestep_spacing="leading"`',
-        "sde-dpm-solver++",
-        {"timestep_spacing": "leading", "solver_order": 2},
-        20,
-    ),
     (
         'SDE-DPM-Solver++, `timestep_spacing="trailing"`',
         "sde-dpm-solver++",
@@ -65,36 +67,30 @@ def score(pipeline: DDPMPipeline, trained_with, reference: torch.Tensor, samples
     return {"sampler": name, "steps": steps, "frechet_distance": distance._asdict()}
 
 
-def words(score: dict) -> str:
-    """A score with its interval."""
-    return f"{score['value']:.1f} [{score['low']:.1f}, {score['high']:.1f}]"
-
-
 def table(result: dict) -> str:
     """Make the Markdown table: a row per sampler, a column per model."""
-    models = list(result["models"])
-    lines = [f"| sampler | steps | {' | '.join(models)} |", "| --- " * (2 + len(models)) + "|"]
-    for rows in zip(*result["models"].values(), strict=True):
-        cells = " | ".join(words(row["frechet_distance"]) for row in rows)
-        lines.append(f"| {rows[0]['sampler']} | {rows[0]['steps']} | {cells} |")
-    return "\n".join(
-        [*lines, f"| real sprites | – {'| ' + words(result['floor']) + ' ' * 1}|" + " |" * (len(models) - 1)]
-    )
+    models, lines = result["models"], []
+    for rows in zip(*models.values(), strict=True):
+        scores = [f"{Score(**row['frechet_distance']):.1f}" for row in rows]
+        lines.append([rows[0]["sampler"], str(rows[0]["steps"]), *scores])
+    floor = f"{Score(**result['floor']):.1f}"
+    lines.append(["real sprites", "–", *[floor] * len(models)])
+    return markdown_table(["sampler", "steps", *models], lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=800, help="training steps of each model")
-    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=600, help="training steps of each model")
+    parser.add_argument("--samples", type=int, default=400)
     parser.add_argument("--output", type=Path, default=RESULTS)
     args = parser.parse_args()
     reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
     pipelines = {"shipped weights (noise)": DDPMPipeline.from_pretrained(find_weights("unconditional"))}
-    for prediction_type, name in (("epsilon", "noise"), ("v_prediction", "v")):
+    for name, (prediction_type, snr_gamma) in OBJECTIVES.items():
         torch.manual_seed(0)
         unet, noise_scheduler = build_unconditional()
         noise_scheduler = DDPMScheduler.from_config(noise_scheduler.config, prediction_type=prediction_type)
-        train(unet, noise_scheduler, load_sprites("train"), args.steps)
+        train(unet, noise_scheduler, load_sprites("train"), args.steps, snr_gamma=snr_gamma, device="cpu")
         pipelines[f"{name}, {args.steps:,} steps"] = DDPMPipeline(unet, noise_scheduler)
     result = {
         "command": f"python scripts/compare_objectives.py --steps {args.steps} --samples {args.samples}",

@@ -74,7 +74,9 @@ def main() -> None:
     result = {"command": command, "comparison": [], "ablation": []}
     if args.output.is_file():
         stored = json.loads(args.output.read_text(encoding="utf-8"))
-        result = stored if stored["command"] == command else result
+        if stored["command"] == command:
+            result = stored
+            print(f"going on with {args.output}; delete it to measure everything again")
     # The floor: as many sets of real sprites, each as large as those that are drawn.
     result |= {"floor": score_sets(others.split(args.samples)[: len(args.seeds)], reference)}
     result |= {"device": describe_device(torch.device("cpu")), "versions": package_versions()}

@@ -30,12 +30,13 @@ def draw(pipeline, rows: int, cols: int, seed: int) -> tuple[list, list[str] | N
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", help="a folder in weights/")
+    parser.add_argument("name", help="a folder in weights/, or a path; the picture goes beside it")
     parser.add_argument("--rows", type=int, default=3, help="with labels there is a row for each class")
     parser.add_argument("--cols", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    picture = find_weights(args.name).with_suffix(".png")
+    folder = find_weights(args.name)
+    picture = folder.with_name(f"{folder.name}.png")
     # The first ones drawn, not the best ones: the picture is to show what a reader gets.
     images, titles = draw(load_pipeline(args.name).to(get_device()), args.rows, args.cols, args.seed)
     figure = plot_generated_images(images, len(images) // args.cols, args.cols, scale=3, titles=titles)

@@ -8,6 +8,7 @@ WEIGHTS is a folder in weights/, the path of any pipeline folder, or "user/name"
 import argparse
 import json
 import platform
+import re
 import sys
 import time
 from pathlib import Path
@@ -21,16 +22,15 @@ from helpers.checkpoints import write_file  # noqa: E402
 from helpers.datasets import load_sprites  # noqa: E402
 from helpers.evaluation import (  # noqa: E402
     Report,
-    Score,
     evaluate,
     extract_features,
     generate_images,
+    guidance_table,
     label_accuracy,
     real_halves,
     score_sets,
 )
 from helpers.evaluation.report import ROWS  # noqa: E402
-from helpers.evaluation.tables import markdown_table  # noqa: E402
 from helpers.sampling import DEFAULT_SAMPLER, DEFAULT_STEPS, SAMPLERS, make_sampler  # noqa: E402
 from helpers.training import get_device  # noqa: E402
 from helpers.weights import find_weights, load_pipeline  # noqa: E402
@@ -39,7 +39,6 @@ from scripts.train import describe_device, package_versions  # noqa: E402
 
 GUIDANCE_SCALES = (1.5, 2.0, 4.0)
 GUIDED = 1000  # images at each scale
-GUIDED_ROWS = ("label_accuracy", "frechet_distance", "precision", "recall")
 
 
 def score_guidance(pipeline, plain, labels, real, steps: int, seed: int) -> dict:
@@ -57,7 +56,7 @@ def score_guidance(pipeline, plain, labels, real, steps: int, seed: int) -> dict
     }
 
 
-def score(folder: Path, samples: int, sampler: str, steps: int, seed: int) -> dict:
+def score(name: str, folder: Path, samples: int, sampler: str, steps: int, seed: int) -> dict:
     """Draw the samples and compute all scores; return what goes into the file."""
     pipeline = load_pipeline(str(folder)).to(get_device())
     pipeline.scheduler = make_sampler(pipeline.scheduler, sampler)
@@ -73,7 +72,7 @@ def score(folder: Path, samples: int, sampler: str, steps: int, seed: int) -> di
     guided = labels is not None and pipeline.class_net.config.label_dropout > 0
     guidance = score_guidance(pipeline, images, labels, real, steps, seed) if guided else {}
     return {
-        "command": f"python scripts/evaluate.py {folder.name} --samples {samples} --sampler {sampler} "
+        "command": f"python scripts/evaluate.py {name} --samples {samples} --sampler {sampler} "
         f"--steps {steps} --seed {seed}",
         "samples": samples,
         "sampler": sampler,
@@ -87,23 +86,42 @@ def score(folder: Path, samples: int, sampler: str, steps: int, seed: int) -> di
     }
 
 
+def aims_text(scores: Report) -> str:
+    """Say what was aimed at, relative to real sprites, and what was missed."""
+    real, found = scores.real, scores.generated
+    # (score, limit, as text, whether it has to stay below)
+    aims = [
+        (
+            "frechet_distance",
+            3 * real["frechet_distance"].value,
+            "{:.3f}, three times that of real ones",
+            True,
+        ),
+        ("precision", 0.85 * real["precision"].value, "{:.1%}, 0.85 of that of real ones", False),
+        ("recall", 0.85 * real["recall"].value, "{:.1%}, 0.85 of that of real ones", False),
+        ("label_accuracy", 0.98, "{:.0%}", False),
+        ("exact_copies", 0.01, "{:.0%}", True),
+    ]
+    lines = []
+    for key, limit, words, below in aims:
+        if key in found:
+            met = found[key].value <= limit if below else found[key].value >= limit
+            name, relation = ROWS[key].rstrip(" ↓↑"), "at most" if below else "at least"
+            lines.append(f"{name} {relation} {words.format(limit)}: {'met' if met else '**missed**'}")
+    return f"Aims: {'; '.join(lines)}."
+
+
 def card_text(result: dict) -> str:
     """Make the model card's paragraph out of the stored result."""
     scores = Report.from_json(result["scores"])
     text = (
         f"{scores.to_markdown()}\n\nMeasured by `{result['command']}`; brackets hold 95 % intervals. "
-        "Features are those of the sprite classifier, not Inception's."
+        f"Features are those of the sprite classifier, not Inception's.\n\n{aims_text(scores)}"
     )
     if not result.get("guidance"):
         return text
     count = next(iter(result["guidance"].values()))["label_accuracy"]["num_samples"]
-    table = markdown_table(
-        ["guidance_scale", *(ROWS[key] for key in GUIDED_ROWS)],
-        [
-            [scale, *(str(Score(**found[key])) for key in GUIDED_ROWS)]
-            for scale, found in result["guidance"].items()
-        ],
-    )
+    table = guidance_table(result["guidance"])
     return f"{text}\n\nGuided, {count:,} images each (the distance grows as images get fewer):\n\n{table}"
 
 
@@ -114,14 +132,17 @@ def main() -> None:
     parser.add_argument("--sampler", choices=list(SAMPLERS), default=DEFAULT_SAMPLER)
     parser.add_argument("--steps", type=int, default=DEFAULT_STEPS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, help="by default benchmarks/results/evaluation-NAME.json")
+    parser.add_argument("--output", type=Path, help="by default in benchmarks/results, or in build")
     args = parser.parse_args()
-    here = Path(args.weights).resolve()
-    folder = find_weights(str(here) if (here / "model_index.json").is_file() else args.weights)
-    result = score(folder, args.samples, args.sampler, args.steps, args.seed)
-    output = args.output or ROOT / "benchmarks" / "results" / f"evaluation-{folder.name}.json"
+    folder = find_weights(args.weights)
+    shipped = folder.parent == ROOT / "weights"
+    name = folder.name if shipped else args.weights
+    result = score(name, folder, args.samples, args.sampler, args.steps, args.seed)
+    # The stored results are those of the shipped weights.
+    place = ROOT / "benchmarks" / "results" if shipped else ROOT / "build"
+    output = args.output or place / f"evaluation-{re.sub(r'[^A-Za-z0-9.]+', '-', name).strip('-.')}.json"
     write_file(output, (json.dumps(result, indent=2) + "\n").encode())
-    if folder.parent == ROOT / "weights" and args.output is None:
+    if shipped and args.output is None:
         stamp(ROOT / "weights" / "README.md", f"{folder.name} scores", card_text(result))
     print(card_text(result))
 

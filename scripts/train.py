@@ -9,6 +9,7 @@ line trains shipped weights further: a new run with a new seed, from their value
 """
 
 import argparse
+import hashlib
 import json
 import platform
 import shlex
@@ -72,9 +73,11 @@ def build_noise_scheduler() -> DDPMScheduler:
 
 
 def describe_device(device: torch.device) -> str:
-    """Name the device in words, with its precision, for the model card."""
+    """Name the device in words, for the model card."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
+    if device.type == "mps":
+        return f"Apple GPU ({platform.machine()})"
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{torch.get_num_threads()} CPU threads ({platform.machine()}, {capability})"
 
@@ -154,6 +157,13 @@ def card_table(run: dict) -> str:
     return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
 
 
+def checkpoint_name(model: str, seed: int, start: dict | None) -> str:
+    """Name the folder for a run's state; another start makes another run."""
+    if start is None:
+        return model
+    return f"{model}-seed{seed}-{hashlib.sha256(json.dumps(start).encode()).hexdigest()[:8]}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", choices=["unconditional", "label_conditioned"])
@@ -189,7 +199,7 @@ def main() -> None:
         noise_scheduler,
         dataset,
         condition=class_net,
-        checkpoint_dir=args.checkpoints / (f"{args.model}-seed{args.seed}" if start else args.model),
+        checkpoint_dir=args.checkpoints / checkpoint_name(args.model, args.seed, start),
         checkpoint_minutes=5,
         **settings,
     )

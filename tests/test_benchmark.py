@@ -223,6 +223,13 @@ def test_score_that_is_never_reached_is_not_made_up():
     assert bench_report.minutes_to_reach([(1, 8, 0, 0)], 20) == 1
 
 
+def test_a_result_without_all_recipes_has_no_headline():
+    result = make_result()
+    result["runs"] = [row for row in result["runs"] if row["recipe"] != "smalldiffusion"]
+    with pytest.raises(ValueError, match="no score of smalldiffusion: run"):
+        bench_report.headline(result)
+
+
 def test_several_seeds_give_medians():
     result = make_result()
     for seed, value in ((1, 7.0), (2, 6.0)):

@@ -50,6 +50,21 @@ def test_write_folder_leaves_the_old_folder_when_writing_fails(tmp_path):
     assert contents(tmp_path) == {"model/file.txt": "old"}
 
 
+def test_write_folder_puts_the_old_folder_back_when_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    write_folder(tmp_path / "model", fill("old"))
+    rename = Path.rename
+
+    def in_use(path, target):
+        if path.name.startswith(".model-"):
+            raise PermissionError("in use")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", in_use)
+    with pytest.raises(PermissionError, match="in use"):
+        write_folder(tmp_path / "model", fill("new"))
+    assert contents(tmp_path) == {"model/file.txt": "old"}
+
+
 def test_checkpoint_gives_back_tensors_and_numbers_exactly(tmp_path):
     tied = torch.randn(3, 4)
     tensors = {"a": tied, "b": tied, "c": torch.tensor(7.0), "d": tied.T}
@@ -177,6 +192,25 @@ def test_resuming_with_other_settings_is_refused_by_name(tmp_path, one_thread):
         short_run(tmp_path, num_steps=3, seed=5)
 
 
+def test_resuming_on_other_data_is_refused(tmp_path, one_thread):
+    short_run(tmp_path, make_dataset(6, size=8), num_steps=2)
+    for other in (
+        make_dataset(7, size=8),
+        make_dataset(6, size=8, rare=3),
+        make_dataset(6, size=8, flip=True),
+    ):
+        with pytest.raises(ValueError, match=r"run on other data.*resume=False"):
+            short_run(tmp_path, other, num_steps=2)
+    assert len(short_run(tmp_path, make_dataset(6, size=8), num_steps=2).losses) == 2
+
+
+def test_resuming_with_another_noise_scheduler_is_refused(tmp_path, one_thread):
+    settings = {"num_steps": 2, "batch_size": 2, "checkpoint_dir": tmp_path}
+    train(make_unet(), make_scheduler(), make_dataset(6), **settings)
+    with pytest.raises(ValueError, match=r"'prediction_type': 'epsilon'.*now .*'v_prediction'.*resume=False"):
+        train(make_unet(), make_scheduler("v_prediction"), make_dataset(6), **settings)
+
+
 def test_resuming_with_another_unet_is_refused_and_leaves_it_alone(tmp_path, one_thread):
     short_run(tmp_path, num_steps=2)
     unet = make_unet(3, size=8, block_out_channels=(8, 32))
@@ -235,7 +269,7 @@ def test_nan_stops_the_run_and_the_last_good_checkpoint_survives(tmp_path, one_t
     assert steps(tmp_path) == [2, 4]
     assert_finite(list_checkpoints(tmp_path)[-1])
     # The pictures are mended: the run goes on from step 4.
-    assert len(short_run(tmp_path, learning_rate=1e-3).losses) == 10
+    assert len(short_run(tmp_path, TurnsToNaN(after=10**9), learning_rate=1e-3).losses) == 10
 
 
 @pytest.mark.parametrize("learning_rate", [1e20, 1e38])

@@ -556,6 +556,8 @@ def test_local_copies_of_hub_datasets_need_no_network(no_network, hub_library, t
     assert len(data.load_hub_dataset(tmp_path / "parquet", 8, split="train[:2]")) == 2
     table.save_to_disk(tmp_path / "saved")
     check_table(data.load_hub_dataset(tmp_path / "saved", 8))
+    with pytest.raises(ValueError, match="holds no splits: leave split"):
+        data.load_hub_dataset(tmp_path / "saved", 8, split="train[:2]")
     hub_library.DatasetDict({"train": table}).save_to_disk(tmp_path / "splits")
     check_table(data.load_hub_dataset(tmp_path / "splits", 8))
     with pytest.raises(ValueError, match=r"unknown split 'test'.*train"):

@@ -86,6 +86,10 @@ def test_wrong_numbers_and_names_are_refused(pipeline):
         generate_images(pipeline, 2, num_inference_steps=51)
     with pytest.raises(ValueError, match="at least 1; got 0"):
         generate_images(pipeline, 0)
+    with pytest.raises(ValueError, match="DDPMPipeline takes no labels: leave them out"):
+        generate_images(pipeline, 2, labels=torch.tensor([0, 1]), num_inference_steps=2)
+    with pytest.raises(ValueError, match="ConditionalDDPMPipeline takes labels: pass labels="):
+        generate_images(make_pipeline(), 2, num_inference_steps=2)
     with pytest.raises(ValueError, match="'euler'; expected one of ddpm, ddim"):
         make_sampler(pipeline.scheduler, "euler")
 
@@ -101,8 +105,19 @@ def test_script_scores_any_pipeline_folder(pipeline, tmp_path, capsys):
     scores = result["scores"]
     assert scores["generated"]["frechet_distance"]["value"] > 10 * scores["real"]["frechet_distance"]["value"]
     assert scores["generated"]["precision"]["num_samples"] == 200
-    assert result["command"].startswith("python scripts/evaluate.py mine --samples 200 --sampler sde-dpm")
+    assert result["command"].startswith(f"python scripts/evaluate.py {tmp_path / 'mine'} --samples 200")
     assert capsys.readouterr().out.strip() == evaluate.card_text(result)
+
+
+def test_scores_of_other_weights_leave_the_stored_results_alone(pipeline, tmp_path, monkeypatch):
+    pipeline.save_pretrained(tmp_path / "unconditional")
+    monkeypatch.setattr(evaluate, "ROOT", tmp_path / "root")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluate, "score", lambda name, *_: {"name": name})
+    monkeypatch.setattr(evaluate, "card_text", str)
+    call(evaluate.main, "./unconditional")
+    written = [str(p.relative_to(tmp_path)) for p in (tmp_path / "root").rglob("*.*")]
+    assert written == ["root/build/evaluation-unconditional.json"]
 
 
 def test_guidance_is_scored_and_shown(one_thread, monkeypatch):
@@ -116,6 +131,17 @@ def test_guidance_is_scored_and_shown(one_thread, monkeypatch):
     scores = {side: {key: Score(1, 1, 1, 200) for key in ROWS} for side in ("generated", "real")}
     result = {"scores": Report(**scores).to_json(), "command": "", "guidance": guidance}
     assert evaluate.card_text(result).count("\n| 2.0 | ") == 1
+
+
+def test_aims_are_relative_to_real_sprites():
+    found = {"frechet_distance": 0.29, "precision": 0.76, "recall": 0.77, "label_accuracy": 0.97}
+    real = {"frechet_distance": 0.1, "precision": 0.9, "recall": 0.9}
+    report = Report(*({key: Score(v, v, v, 200) for key, v in side.items()} for side in (found, real)))
+    text = evaluate.aims_text(report)
+    assert (
+        "Fréchet distance at most 0.300, three times that of real ones: met; precision at least 76.5%" in text
+    )
+    assert text.count("met;") == 2 and text.count("**missed**") == 2 and "copies" not in text
 
 
 def test_script_says_what_is_missing(tmp_path):

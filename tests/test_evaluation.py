@@ -83,8 +83,9 @@ def test_frechet_interval_does_not_mind_labels_that_come_in_turns():
 
 def test_kernel_distance_is_the_formula():
     a, b = torch.randn(2, 200, 3, generator=torch.Generator().manual_seed(0)).double()
+    groups = torch.randperm(200, generator=torch.Generator().manual_seed(0))  # at random
     values = []
-    for x, y in zip(a.split(20), b.split(20), strict=True):
+    for x, y in zip(a[groups].split(20), b[groups].split(20), strict=True):
         kernel = lambda u, v: (u @ v.T / 3 + 1) ** 3  # noqa: E731
         xx, yy, xy = kernel(x, x), kernel(y, y), kernel(x, y)
         off = ~torch.eye(20, dtype=torch.bool)
@@ -140,12 +141,23 @@ def test_few_images_are_judged_among_many_real_ones():
         precision_recall(beside, real, num_reference=50)
 
 
+def test_order_of_the_reference_does_not_matter():
+    # Two classes, one after the other, as the bundled data comes.
+    generator = torch.Generator().manual_seed(0)
+    real = torch.cat([torch.randn(600, 4, generator=generator) + shift for shift in (0, 5)])
+    images = torch.cat([torch.randn(200, 4, generator=generator) + shift for shift in (0, 5)])
+    assert all(score.value > 0.8 for score in precision_recall(images, real))
+    assert precision_recall(images, real, num_reference=800)[0].value > 0.8
+    distance = evaluation.kernel_distance(images, real)
+    assert distance.low < 0 < distance.high
+
+
 def test_share_has_wilsons_interval():
     score = share(torch.tensor([True] * 8 + [False] * 2))
     assert score.value == 0.8 and (score.low, score.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
     none = share(torch.zeros(1000, dtype=torch.bool))
     assert (none.value, none.low) == (0, 0) and 0 < none.high < 0.005
-    assert str(score) == "0.8 [0.49, 0.943]"
+    assert str(score) == "0.8 [0.49, 0.943]" and f"{score:.1%}" == "80.0% [49.0%, 94.3%]"
 
 
 # --- real and spoiled sprites ---------------------------------------------------------------------
@@ -233,7 +245,7 @@ def test_evaluate_fills_the_table_and_survives_a_file(sprites):
     again = Report.from_json(json.loads(json.dumps(report.to_json())))
     assert again == report and again.to_markdown() == report.to_markdown()
     table = report.to_markdown().splitlines()
-    assert len(table) == 2 + len(report.generated) and f"| {report.generated['recall']} |" in table[5]
+    assert len(table) == 2 + len(report.generated) and f"| {report.generated['recall']:.1%} |" in table[5]
     assert isinstance(report.generated["recall"], Score)
 
 

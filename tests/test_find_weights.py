@@ -1,12 +1,13 @@
 """What is wrong with missing or damaged weights is said in words."""
 
+import shutil
 import time
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from helpers.weights import find_weights
+from helpers.weights import find_weights, load_pipeline
 
 
 @pytest.fixture
@@ -20,6 +21,22 @@ def weights(tmp_path):
 
 def test_whole_weights_are_found(weights):
     assert find_weights("some model", root=weights.parent) == weights
+
+
+def test_a_folder_beside_the_reader_is_not_sought_on_the_hub(weights, tmp_path, monkeypatch):
+    weights.rename(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path.parent)
+    assert find_weights(f"{tmp_path.name}/mine") == tmp_path / "mine"
+    assert find_weights(tmp_path / "mine") == tmp_path / "mine"
+
+
+def test_a_part_that_is_pickled_is_not_loaded(tmp_path):
+    shutil.copytree(find_weights("label_conditioned"), tmp_path / "mine")
+    file = next((tmp_path / "mine" / "class_net").glob("*.safetensors"))
+    torch.save(load_file(file), file.with_suffix(".bin"))
+    file.unlink()
+    with pytest.raises(OSError, match="safetensors"):
+        load_pipeline("mine", root=tmp_path)
 
 
 @pytest.mark.parametrize("missing", ["model_index.json", "unet/model.safetensors"])
@@ -38,7 +55,7 @@ def test_missing_folder_names_it(tmp_path):
 def test_truncated_file_is_named(weights, kept):
     file = weights / "unet" / "model.safetensors"
     file.write_bytes(file.read_bytes()[:kept])
-    with pytest.raises(ValueError, match=r"model\.safetensors is damaged.*make weights"):
+    with pytest.raises(ValueError, match=r"model\.safetensors is damaged.*git checkout weights"):
         find_weights("some model", root=weights.parent)
 
 

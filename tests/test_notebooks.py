@@ -66,29 +66,30 @@ def names():
     }
 
 
-@pytest.mark.parametrize(("number", "function"), [(1, "signal_to_noise_ratio"), (3, "estimate_x_0")])
+@pytest.mark.parametrize(
+    ("number", "function"), [(1, "signal_to_noise_ratio"), (3, "estimate_x_0"), (7, "one_step")]
+)
 def test_the_solution_passes_the_self_check(names, capsys, number, function):
-    exec(solution(FIRST, number), names)
-    exec(check_cell(FIRST, function), names)
+    answer = solution(FIRST, number)
+    exec(answer, names)
+    # A stub's line for a number stands below its function, and must not undo the answer.
+    check = check_cell(FIRST, function).replace("first_noisier_t = ...  # your number", "")
+    exec(check, names)
     assert capsys.readouterr().out.strip() == "right"
 
 
-def test_a_wrong_answer_does_not_pass_the_self_check(names, capsys):
-    names["signal_to_noise_ratio"] = lambda t: 1 - noise_level(t)
-    noise_level = names["alphas_cumprod"].__getitem__
-    exec(check_cell(FIRST, "signal_to_noise_ratio"), names)
+@pytest.mark.parametrize(
+    ("function", "wrong"),
+    [
+        ("signal_to_noise_ratio", "lambda t: 1 - alphas_cumprod[t]"),
+        ("estimate_x_0", "lambda x_t, noise_pred, t: x_t.clamp(-1, 1)"),
+        ("one_step", "lambda x_0_estimate, x_t, t, z: x_t"),
+    ],
+)
+def test_a_wrong_answer_does_not_pass_the_self_check(names, capsys, function, wrong):
+    names |= {function: eval(wrong, names), "first_noisier_t": 248}
+    exec(check_cell(FIRST, function).replace("first_noisier_t = ...  # your number", ""), names)
     assert capsys.readouterr().out.strip() == "not quite"
-
-
-def test_the_timestep_named_in_solution_1_is_the_one(names):
-    ratios = names["alphas_cumprod"] / (1 - names["alphas_cumprod"])
-    assert f"# {int((ratios < 1).nonzero()[0])}\n" in solution(FIRST, 1)
-
-
-def test_the_posterior_mean_of_solution_7_is_the_schedulers(names):
-    exec(solution(FIRST, 7), names)
-    gap = names["mean"] - names["posterior_mean"](names["outputs"][0].pred_original_sample, names["x_t"], 250)
-    assert gap.abs().mean() < 0.01
 
 
 # --- notebook 02 ----------------------------------------------------------------------------------

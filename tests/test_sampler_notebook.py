@@ -120,7 +120,7 @@ def test_the_readers_step_is_checked(lesson, capsys):
     names = dict(lesson)
     exec(solution(THIRD, 1), names)
     exec(check_cell(THIRD, "my_ddim_step"), names)
-    names["my_ddim_step"] = lambda noise_pred, alpha_t, alpha_s, x_t: x_t
+    names["my_ddim_step"] = lambda noise_pred, abar_t, abar_s, x_t: x_t
     exec(check_cell(THIRD, "my_ddim_step"), names)
     assert capsys.readouterr().out.split("\n")[:2] == ["right", "not quite"]
 

@@ -1,5 +1,6 @@
 """One loop for every scheduler: against diffusers' own pipelines, reproducible, and strict about settings."""
 
+import inspect
 from dataclasses import asdict
 
 import pytest
@@ -122,6 +123,45 @@ def test_looks_on_the_way(unet):
 def test_wrong_settings_are_refused_before_any_work(call, words):
     with pytest.raises(ValueError, match=words):
         call(None, make_sampler(make_scheduler(), "ddim"))
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_samplers_keep_a_noise_schedule_that_was_left_at_its_default(sampler):
+    trained_with = DDPMScheduler(num_train_timesteps=50)  # linear, by default
+    made = make_sampler(trained_with, sampler)
+    torch.testing.assert_close(made.alphas_cumprod, trained_with.alphas_cumprod)
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+@pytest.mark.parametrize("between", list(SAMPLERS))
+def test_a_sampler_is_the_same_whichever_it_is_made_from(between, sampler):
+    direct, detour = make_sampler(make_scheduler(), sampler), make_sampler(make_scheduler(), between)
+    again = make_sampler(detour, sampler)
+    for name in inspect.signature(type(direct).__init__).parameters.keys() - {"self"}:
+        assert direct.config[name] == again.config[name], name
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_later_batches_start_from_the_same_noise_too(unet, sampler, monkeypatch):
+    scheduler, starts = make_sampler(make_scheduler(), sampler), []
+    step, first = scheduler.step, []
+
+    def watch(prediction, t, sample, *args, **options):
+        first[:] = first or [t]
+        if t == first[0]:
+            starts.append(sample / scheduler.init_noise_sigma)
+        return step(prediction, t, sample, *args, **options)
+
+    monkeypatch.setattr(scheduler, "step", watch)
+    sample_images(unet, scheduler, 3, 4, seed=3, batch_size=2)
+    generator = torch.Generator().manual_seed(3)
+    expected = [torch.randn(n, 3, 16, 16, generator=generator) for n in (2, 1)]
+    torch.testing.assert_close(starts, expected)
+
+
+def test_weights_of_half_precision_draw(one_thread):
+    images = sample_images(make_unet().to(torch.bfloat16), make_sampler(make_scheduler()), 2, 3)
+    assert images.dtype == torch.float32 and images.isfinite().all()
 
 
 # --- comparing them -------------------------------------------------------------------------------

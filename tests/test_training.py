@@ -62,6 +62,7 @@ BAD_SETTINGS = {
     "no images in a batch": ({"batch_size": 0}, "batch_size must be at least 1, not 0"),
     "no steps": ({"num_steps": 0}, "num_steps must be at least 1, not 0"),
     "no accumulation": ({"gradient_accumulation_steps": 0}, "gradient_accumulation_steps must be at least 1"),
+    "no weight": ({"snr_gamma": 0.0}, "snr_gamma must be above 0, or None"),
     "unknown setting": ({"lr": 1e-3}, "unknown setting lr; expected balanced, batch_size, .*learning_rate"),
     "unknown precision": (
         {"mixed_precision": "fp8"},
@@ -197,6 +198,17 @@ def test_loss_of_answering_nothing_is_the_mean_square_of_the_noise():
     assert diffusion_loss(nothing, make_scheduler(), images).item() == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.parametrize("prediction_type", training.PREDICTION_TYPES)
+def test_min_snr_counts_an_error_of_the_image_alike_whatever_is_predicted(prediction_type):
+    torch.manual_seed(0)
+    images, scheduler = torch.zeros(4000, 1, 2, 2), make_scheduler(prediction_type)
+    oracle = Oracle(scheduler, images + 0.1, prediction_type)  # sees every image 0.1 too light
+    loss = diffusion_loss(oracle, scheduler, images, snr_gamma=5.0)
+    alphas = scheduler.alphas_cumprod
+    snr = (alphas / (1 - alphas)).clamp(max=5.0)
+    assert loss.item() == pytest.approx(0.01 * snr.mean().item(), rel=0.03)
+
+
 def test_condition_reaches_the_unet_as_a_dict_or_as_hidden_states():
     seen, labels = [], torch.eye(2)
 
@@ -255,7 +267,7 @@ def test_unet_is_left_with_the_averaged_weights(tmp_path, ema_decay):
 
 def test_two_small_batches_step_like_one_large_batch(monkeypatch):
     # Without noise the loss depends on the images alone, so both runs must take the same steps.
-    def plain_loss(unet, noise_scheduler, images, condition, labels):
+    def plain_loss(unet, noise_scheduler, images, condition, labels, snr_gamma):
         return (unet(images, torch.full((len(images),), 5)).sample - images).square().mean()
 
     monkeypatch.setattr("helpers.training.state.diffusion_loss", plain_loss)

@@ -207,7 +207,7 @@ def test_script_trains_weights_further(trained):
         f"--learning-rate 0.0 --start-from {name}"
     )
     assert f"| command | `{before['command']}` (12 images, " in train.card_table(run)
-    assert (folder / "further-runs" / f"{name}-seed7").is_dir()
+    assert len(list((folder / "further-runs").glob(f"{name}-seed7-*"))) == 1
     again = ("--start-from", folder / "further" / name, "--learning-rate", 0.0)
     with pytest.raises(ValueError, match="result of this very command; to go on, take another --seed"):
         train_three_steps(folder, "further", name, *again)

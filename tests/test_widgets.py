@@ -10,7 +10,7 @@ from PIL import Image
 from test_pipelines import make_pipeline
 
 from helpers.figures import PAD, RATIO, to_tensor
-from helpers.sampling import SAMPLERS
+from helpers.sampling import SAMPLERS, make_sampler
 from helpers.sprites import draw_sprite
 from helpers.widgets import (
     base,
@@ -192,7 +192,17 @@ def test_every_sampler_can_be_played_with(playground, sampler):
     playground.sampler.value = sampler
     assert f"{sampler}, 4 steps in <b>" in playground.message.value
     assert ("only ddim takes eta" in playground.message.value) == (sampler != "ddim")
-    assert ("only ddim and ddpm clip" in playground.message.value) == (sampler not in ("ddim", "ddpm"))
+    clips = sampler in ("ddim", "ddpm", "heun")
+    assert ("clip_sample is no setting of it" in playground.message.value) != clips
+    assert playground.scheduler().config.get("clip_sample", False) == clips
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_playground_draws_with_the_defaults_of_the_series_unless_told(playground, sampler):
+    playground.sampler.value = sampler
+    assert playground.scheduler().config == make_sampler(make_scheduler(), sampler).config
+    playground.spacing.value = "trailing"
+    assert playground.scheduler().config.timestep_spacing == "trailing"
 
 
 def test_playground_survives_an_error(playground, monkeypatch):

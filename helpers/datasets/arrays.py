@@ -1,6 +1,5 @@
 """Pictures that come as arrays: the bundled sprites, the course's sprites, handwritten digits."""
 
-import pickle
 import zipfile
 import zlib
 from pathlib import Path
@@ -24,7 +23,6 @@ BROKEN_FILE = (
     NotImplementedError,
     zipfile.BadZipFile,
     zlib.error,
-    pickle.UnpicklingError,
 )
 
 TEST_EVERY = 10  # one item in ten of each class is for testing

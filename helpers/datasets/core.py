@@ -1,5 +1,6 @@
 """The dataset that every loader returns, and how to draw batches from it."""
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -100,6 +101,11 @@ class ImageDataset(Dataset):
         """All images, unflipped, as one float32 tensor [n, c, h, w] in [-1, 1]."""
         return self.images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous()
 
+    def fingerprint(self) -> str:
+        """Short hash of all pixels, labels and whether pictures are flipped: other data, another one."""
+        parts = (self.images.numpy().tobytes(), self.labels.numpy().tobytes(), bytes([self.flip]))
+        return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
+
     def subset(self, indices: Sequence[int] | slice | torch.Tensor) -> "ImageDataset":
         """The items at these positions (numbers, a slice or a boolean mask), as a dataset of its own."""
         chosen = torch.arange(len(self))[indices]
@@ -125,6 +131,12 @@ class ImageDataset(Dataset):
         return self.subset(torch.isin(self.labels, numbers))
 
 
+def class_weights(dataset) -> torch.Tensor:
+    """Weight of each item, float64 [n], so that every class weighs the same."""
+    labels = torch.as_tensor(dataset.labels)
+    return 1.0 / torch.bincount(labels).double()[labels]
+
+
 def balanced_sampler(
     dataset: ImageDataset, seed: int = 0, generator: torch.Generator | None = None
 ) -> WeightedRandomSampler:
@@ -139,10 +151,9 @@ def balanced_sampler(
     seed : int
         Used when no `generator` is given.
     """
-    labels = torch.as_tensor(dataset.labels)
-    weights = 1.0 / torch.bincount(labels)[labels].double()
+    weights = class_weights(dataset)
     generator = generator or torch.Generator().manual_seed(seed)
-    return WeightedRandomSampler(weights, len(labels), replacement=True, generator=generator)
+    return WeightedRandomSampler(weights, len(weights), replacement=True, generator=generator)
 
 
 def make_dataloader(

@@ -118,6 +118,8 @@ def _open_table(repo_id: str, split: str, config: str | None):
     if is_local and any(Path(repo_id, name).is_file() for name in ("state.json", "dataset_dict.json")):
         saved = datasets.load_from_disk(repo_id)
         if isinstance(saved, datasets.Dataset):
+            if split not in ("train", str(saved.split)):
+                raise ValueError(f'{repo_id} holds no splits: leave split at "train"; got {split!r}')
             return saved
         if split not in saved:
             raise ValueError(f"unknown split {split!r}; {repo_id} has {', '.join(saved)}")

@@ -14,7 +14,7 @@ from .classifier import (
 )
 from .generation import generate_images
 from .neighbours import copies, nearest_neighbours
-from .report import Report, evaluate, real_halves
+from .report import Report, evaluate, guidance_table, real_halves
 from .samplers import SamplerSettings, compare_samplers, score_sets
 from .scores import Score, frechet_distance, kernel_distance, label_accuracy, precision_recall, share
 from .tables import ablation_table, comparison_table, quality_curves, summary_table
@@ -33,6 +33,7 @@ __all__ = [
     "extract_features",
     "frechet_distance",
     "generate_images",
+    "guidance_table",
     "kernel_distance",
     "label_accuracy",
     "load_classifier",

@@ -54,11 +54,6 @@ class SpriteClassifier(ModelMixin, ConfigMixin):
         self.register_buffer("feature_mean", torch.zeros(num_features))
         self.register_buffer("feature_std", torch.ones(num_features))
 
-    @property
-    def num_features(self) -> int:
-        """Length of a feature vector, under the name that torchmetrics asks for."""
-        return self.config.num_features
-
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """Images [n, c, h, w] in [-1, 1] to features [n, num_features].
 

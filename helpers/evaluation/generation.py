@@ -39,10 +39,14 @@ def generate_images(
     Raises
     ------
     ValueError
-        If a number is below 1, or more steps are asked for than the scheduler was trained with.
+        If labels are missing, not wanted or not one per image, a number is below 1, or more steps are
+        asked for than the scheduler was trained with.
     """
     if num_images < 1 or batch_size < 1:
         raise ValueError(f"num_images and batch_size must be at least 1; got {num_images} and {batch_size}")
+    if hasattr(pipeline, "class_net") != (labels is not None):
+        wanted = "labels: pass labels=..." if labels is None else "no labels: leave them out"
+        raise ValueError(f"a {type(pipeline).__name__} takes {wanted}")
     if labels is not None and len(labels) != num_images:
         raise ValueError(f"got {len(labels)} labels for {num_images} images")
     check_steps(pipeline.scheduler, num_inference_steps)

@@ -8,6 +8,7 @@ from torch import nn
 from .classifier import check_images, extract_features
 from .neighbours import copies
 from .scores import Score, frechet_distance, kernel_distance, label_accuracy, precision_recall
+from .tables import markdown_table
 
 ROWS = {
     "frechet_distance": "Fréchet distance ↓",
@@ -18,6 +19,14 @@ ROWS = {
     "exact_copies": "exact copies of training images ↓",
     "near_copies": "near copies of training images",
 }
+# Shares are shown in percent, rare things with two more digits.
+FORMATS = dict.fromkeys(("precision", "recall", "label_accuracy"), ".1%")
+FORMATS |= dict.fromkeys(("exact_copies", "near_copies"), ".2%")
+
+
+def show_score(key: str, score: Score) -> str:
+    """Write a score with its interval as the tables do, by the key that it has in a `Report`."""
+    return format(score, FORMATS.get(key, ""))
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,8 @@ class Report:
         lines = [f"| {count:,} images | generated | real |", "| --- | --- | --- |"]
         for key, name in ROWS.items():
             if key in self.generated:
-                lines.append(f"| {name} | {self.generated[key]} | {self.real.get(key, '–')} |")
+                real = show_score(key, self.real[key]) if key in self.real else "–"
+                lines.append(f"| {name} | {show_score(key, self.generated[key])} | {real} |")
         return "\n".join(lines)
 
     def to_json(self) -> dict:
@@ -45,6 +55,21 @@ class Report:
     def from_json(cls, sides: dict) -> "Report":
         """Read back what `to_json` made."""
         return cls(*({k: Score(**v) for k, v in sides[side].items()} for side in ("generated", "real")))
+
+
+def guidance_table(rows: dict[str, dict]) -> str:
+    """Make a Markdown table of scores under guidance, a line per scale.
+
+    Parameters
+    ----------
+    rows : dict
+        By guidance_scale, scores by name as `scripts/evaluate.py` stores them, as dictionaries.
+    """
+    keys = ("label_accuracy", "frechet_distance", "precision", "recall")
+    lines = [
+        [scale, *(show_score(key, Score(**found[key])) for key in keys)] for scale, found in rows.items()
+    ]
+    return markdown_table(["guidance_scale", *(ROWS[key] for key in keys)], lines)
 
 
 def real_halves(images: torch.Tensor, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -15,15 +15,32 @@ NORMAL = 1.960  # the same of the normal distribution
 
 
 class Score(NamedTuple):
-    """A measured value with its 95 % interval and the number of samples behind it."""
+    """A measured value with its 95 % interval and the number of samples behind it.
+
+    `f"{score:.1%}"` formats all three numbers, as 68.4% [67.1%, 69.7%].
+    """
 
     value: float
     low: float
     high: float
     num_samples: int
 
+    def __format__(self, spec: str) -> str:
+        value, low, high = (format(number, spec or ".3g") for number in self[:3])
+        return f"{value} [{low}, {high}]"
+
     def __str__(self) -> str:
-        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+        return format(self)
+
+
+def _shuffled(rows: torch.Tensor) -> torch.Tensor:
+    """The same rows in an order of chance: images often come class by class, and no group may be a class."""
+    return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))]
+
+
+def _some(rows: torch.Tensor, count: int) -> torch.Tensor:
+    """So many of the rows at random, or all."""
+    return _shuffled(rows)[:count] if count < len(rows) else rows
 
 
 def _student(count: int) -> float:
@@ -96,8 +113,7 @@ def frechet_distance(
     for part in (features, others):
         _need(part, 4 * features.shape[1], "the Fréchet distance")
     value, left_out = _frechet(features, others), []
-    # At random: labels often come in turns, and a group must not be a class.
-    group = torch.randperm(len(features), generator=torch.Generator().manual_seed(0)) % GROUPS
+    group = _shuffled(torch.arange(len(features))) % GROUPS
     for i in range(GROUPS):
         left_out.append(_frechet(features[group != i], others))
     mean = sum(left_out) / GROUPS
@@ -135,6 +151,7 @@ def kernel_distance(
     size = min(len(features), len(others)) // GROUPS
     for part in (features, others):
         _need(part, 20 * GROUPS, "the kernel distance")
+    features, others = _shuffled(features), _shuffled(others)
     values = []
     with torch.random.fork_rng(), warnings.catch_warnings():
         # It warns that it keeps all features: these are small, and here already.
@@ -183,7 +200,7 @@ def precision_recall(
     Parameters
     ----------
     images, reference : Tensor [n, c, h, w] in [-1, 1], or features [n, d]
-        At least 100 each. Of the larger set the first n are used, since both scores depend on n.
+        At least 100 each. Of the larger set n at random are used, since both scores depend on n.
     num_reference : int, optional
         Use so many of the reference instead. Few images among few real ones look precise, since the
         balls of few are large; among many real ones even a few tell good from bad.
@@ -200,7 +217,9 @@ def precision_recall(
     features, others = extract_features(images, classifier), extract_features(reference, classifier)
     n = min(len(features), len(others))
     features, others = (
-        (features[:n], others[:n]) if num_reference is None else (features, others[:num_reference])
+        (_some(features, n), _some(others, n))
+        if num_reference is None
+        else (features, _some(others, num_reference))
     )
     for part in (features, others):
         _need(part, 100, "precision and recall")

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from .scores import Score
+
 RANDOM_SAMPLERS = ("ddpm", "sde-dpm-solver++")  # and DDIM with eta above 0
 SCORES = {"frechet_distance": "Fréchet distance ↓", "precision": "precision ↑", "recall": "recall ↑"}
 
@@ -13,7 +15,7 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _words(score: dict) -> str:
-    return f"{score['value']:.2f} [{score['low']:.2f}, {score['high']:.2f}]"
+    return f"{Score(**score):.2f}"
 
 
 def _is_random(row: dict) -> bool:

@@ -11,7 +11,7 @@ from .parts import (
     get_device,
     progress_bar,
 )
-from .state import Trainer, diffusion_loss
+from .state import Trainer, diffusion_loss, min_snr_weights
 
 __all__ = [
     "PREDICTION_TYPES",
@@ -23,6 +23,7 @@ __all__ = [
     "choose_precision",
     "diffusion_loss",
     "get_device",
+    "min_snr_weights",
     "progress_bar",
     "train",
 ]

@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from ..checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
+from ..datasets.core import class_weights
 from .parts import (
     PRECISIONS,
     PREDICTION_TYPES,
@@ -27,6 +28,8 @@ def _check(unet, noise_scheduler, dataset, config: TrainingConfig) -> None:
     for name in ("num_steps", "batch_size", "gradient_accumulation_steps"):
         if getattr(config, name) < 1:
             raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")
+    if config.balanced and not hasattr(dataset, "labels"):
+        raise ValueError(f"balanced=True needs a dataset with .labels; {type(dataset).__name__} has none")
     if len(dataset) < config.batch_size:
         raise ValueError(f"batch_size={config.batch_size} is larger than the dataset ({len(dataset)} images)")
     image = dataset[0][0]
@@ -44,12 +47,19 @@ def _check(unet, noise_scheduler, dataset, config: TrainingConfig) -> None:
             f"prediction_type {noise_scheduler.config.prediction_type!r} is unknown; "
             f"expected one of {', '.join(PREDICTION_TYPES)}"
         )
+    if config.snr_gamma is not None and not config.snr_gamma > 0:
+        raise ValueError(f"snr_gamma must be above 0, or None for no weighting; got {config.snr_gamma}")
     if config.mixed_precision not in PRECISIONS:
         raise ValueError(f"mixed_precision {config.mixed_precision!r} is none of {', '.join(PRECISIONS)}")
 
 
-def _resume(trainer: Trainer, folder: str | Path) -> None:
-    """Restore the newest checkpoint, if there is one and it belongs to this configuration."""
+def _describe(dataset: Dataset) -> str:
+    """What tells one dataset from another in a checkpoint."""
+    return dataset.fingerprint() if hasattr(dataset, "fingerprint") else f"{len(dataset)} items"
+
+
+def _resume(trainer: Trainer, folder: str | Path, data: str) -> None:
+    """Restore the newest checkpoint, if there is one and it belongs to this configuration and data."""
     checkpoints = list_checkpoints(folder)
     if not checkpoints:
         return
@@ -62,6 +72,16 @@ def _resume(trainer: Trainer, folder: str | Path) -> None:
         raise ValueError(
             f"{checkpoints[-1]} was written by a run with {', '.join(other)}; resuming takes the same "
             "settings. Choose another checkpoint_dir, or pass resume=False."
+        )
+    if info.get("data", data) != data:
+        raise ValueError(
+            f"{checkpoints[-1]} was written by a run on other data (or on other labels); to train on these, "
+            "choose another checkpoint_dir, or pass resume=False."
+        )
+    if info.get("noise_scheduler", trainer.noise) != trainer.noise:
+        raise ValueError(
+            f"{checkpoints[-1]} was written by a run with the noise scheduler {info['noise_scheduler']} (now "
+            f"{trainer.noise}); take the same one, choose another checkpoint_dir, or pass resume=False."
         )
     stored = {k.removeprefix("model."): v.shape for k, v in tensors.items() if k.startswith("model.")}
     if stored != {k: v.shape for k, v in trainer.modules.state_dict().items()}:
@@ -131,7 +151,7 @@ def train(
         _check(unet, noise_scheduler, dataset, config)
     trainer = Trainer(unet, noise_scheduler, condition, config, torch.device(device or get_device()))
     if checkpoint_dir and resume:
-        _resume(trainer, checkpoint_dir)
+        _resume(trainer, checkpoint_dir, _describe(dataset))
     # The caller's random numbers go on as if nothing had been drawn here.
     with torch.random.fork_rng():
         _run(trainer, dataset, checkpoint_dir, checkpoint_steps, checkpoint_minutes)
@@ -142,11 +162,9 @@ def train(
 
 def _run(trainer: Trainer, dataset, folder, every_steps, every_minutes) -> None:
     """Take the remaining steps, writing the state when it is due and at the end."""
-    config, weights = trainer.config, None
+    config, weights, data = trainer.config, None, _describe(dataset)
     if config.balanced:
-        weights = (
-            1.0 / torch.bincount(torch.as_tensor(dataset.labels)).double()[torch.as_tensor(dataset.labels)]
-        )
+        weights = class_weights(dataset)
     parts = config.gradient_accumulation_steps
     start, stop = trainer.step * parts, config.num_steps * parts
     sampler = StepSampler(len(dataset), config.batch_size, start, stop, config.seed, weights)
@@ -165,5 +183,6 @@ def _run(trainer: Trainer, dataset, folder, every_steps, every_minutes) -> None:
             if due or trainer.step == config.num_steps:
                 trainer.check_weights()
             if folder and (due or trainer.step == config.num_steps):
-                save_checkpoint(folder, trainer.step, *trainer.state())
+                tensors, info = trainer.state()
+                save_checkpoint(folder, trainer.step, tensors, info | {"data": data})
                 saved = time.monotonic()

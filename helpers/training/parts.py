@@ -37,6 +37,8 @@ class TrainingConfig:
         "auto" takes bf16 where the hardware computes in it, fp16 on older CUDA GPUs, else none.
     balanced : bool
         Draw each class equally often, however many images it has.
+    snr_gamma : float, optional
+        Weight the timesteps by min(SNR, γ) (see `min_snr_weights`); without it all count the same.
     seed : int
         Same seed, same machine: same losses and weights, bit for bit.
     """
@@ -51,6 +53,7 @@ class TrainingConfig:
     ema_decay: float = 0.9995
     mixed_precision: str = "auto"
     balanced: bool = False
+    snr_gamma: float | None = None
     seed: int = 0
 
 

@@ -6,13 +6,36 @@ from dataclasses import asdict
 import torch
 import torch.nn.functional as F
 from diffusers.optimization import get_cosine_schedule_with_warmup
-from diffusers.training_utils import EMAModel
+from diffusers.training_utils import EMAModel, compute_snr
 from torch import nn
 
+from ..sampling import NOISE_SETTINGS
 from .parts import TrainingConfig, TrainingDivergedError, TrainingHistory, choose_precision, mix_seed
 
 
-def diffusion_loss(unet, noise_scheduler, images, condition=None, labels=None) -> torch.Tensor:
+def min_snr_weights(noise_scheduler, timesteps: torch.Tensor, snr_gamma: float) -> torch.Tensor:
+    """Weights that keep the nearly clean timesteps from ruling the loss (min-SNR, arXiv 2303.09556).
+
+    min(SNR, γ) is what each squared error of x_0 counts; noise and v are errors of x_0 times SNR and SNR + 1.
+
+    Parameters
+    ----------
+    timesteps : Tensor [batch]
+    snr_gamma : float
+        γ, above 0; the paper takes 5.
+
+    Returns
+    -------
+    Tensor [batch]
+    """
+    snr = compute_snr(noise_scheduler, timesteps)
+    scale = {"epsilon": snr, "v_prediction": snr + 1}.get(noise_scheduler.config.prediction_type, 1)
+    return snr.clamp(max=snr_gamma) / scale
+
+
+def diffusion_loss(
+    unet, noise_scheduler, images, condition=None, labels=None, snr_gamma: float | None = None
+) -> torch.Tensor:
     """Mean squared error of one noisy batch, for the scheduler's own prediction type.
 
     Parameters
@@ -26,6 +49,8 @@ def diffusion_loss(unet, noise_scheduler, images, condition=None, labels=None) -
         Turns `labels` into what the UNet is called with: a dict of keyword arguments, or a tensor
         that becomes `encoder_hidden_states`.
     labels : Tensor [batch, num_classes], optional
+    snr_gamma : float, optional
+        Weight the timesteps by `min_snr_weights`; by default all count the same.
 
     Returns
     -------
@@ -46,7 +71,10 @@ def diffusion_loss(unet, noise_scheduler, images, condition=None, labels=None) -
         target = noise_scheduler.get_velocity(images, noise, timesteps)
     else:
         target = images
-    return F.mse_loss(prediction.float(), target.float())
+    if snr_gamma is None:
+        return F.mse_loss(prediction.float(), target.float())
+    errors = F.mse_loss(prediction.float(), target.float(), reduction="none").mean(dim=(1, 2, 3))
+    return (min_snr_weights(noise_scheduler, timesteps, snr_gamma) * errors).mean()
 
 
 class Trainer:
@@ -74,6 +102,8 @@ class Trainer:
         )
         self.ema = EMAModel(parameters, decay=config.ema_decay, use_ema_warmup=True, power=3 / 4)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
+        # What a checkpoint must agree with: the process that the UNet learns to turn back.
+        self.noise = {key: noise_scheduler.config.get(key) for key in NOISE_SETTINGS}
         self.step, self.history = 0, TrainingHistory()
 
     def train_step(self, batches) -> float:
@@ -111,7 +141,9 @@ class Trainer:
         for _ in range(parts):
             images, labels = (x.to(self.device) for x in next(batches))
             with torch.autocast(self.device.type, dtype, enabled=self.precision != "no"):
-                loss = diffusion_loss(self.unet, self.noise_scheduler, images, self.condition, labels)
+                loss = diffusion_loss(
+                    self.unet, self.noise_scheduler, images, self.condition, labels, self.config.snr_gamma
+                )
             self.scaler.scale(loss / parts).backward()
             total += loss.item() / parts
         return total
@@ -124,6 +156,7 @@ class Trainer:
             tensors |= {f"optimizer.{i}.{k}": v for k, v in values.items()}
         info = {
             "config": asdict(self.config),
+            "noise_scheduler": self.noise,
             "history": asdict(self.history),
             "ema_step": self.ema.optimization_step,
             "lr_scheduler": self.lr_scheduler.state_dict(),

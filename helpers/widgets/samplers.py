@@ -1,11 +1,11 @@
 """Play with a sampler's settings, and walk along what it did."""
 
+import inspect
 import time
 from collections.abc import Sequence
 
 import ipywidgets
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
 from matplotlib.figure import Figure
 
 from ..figures import to_tensor
@@ -31,17 +31,24 @@ class SamplerPlayground(Explorer):
         self.sampler = ipywidgets.Dropdown(options=list(SAMPLERS), value="ddim", description="sampler")
         self.steps = ipywidgets.IntSlider(num_inference_steps, 1, min(100, most), description="steps", **late)
         self.eta = ipywidgets.FloatSlider(0, min=0, max=1, step=0.1, description="eta", **late)
-        self.clip = ipywidgets.Checkbox(False, description="clip_sample", indent=False)
-        self.spacing = ipywidgets.Dropdown(options=SPACINGS, value="leading", description="spacing")
+        clipping = [("default", None), ("yes", True), ("no", False)]
+        self.clip = ipywidgets.Dropdown(options=clipping, description="clip_sample")
+        spacings = [("default", None), *((name, name) for name in SPACINGS)]
+        self.spacing = ipywidgets.Dropdown(options=spacings, description="spacing")
         self.seed = ipywidgets.IntSlider(0, 0, 99, description="seed", **late)
         super().__init__([self.sampler, self.steps, self.eta, self.clip, self.spacing, self.seed])
 
     def scheduler(self):
-        """Make the chosen scheduler; only DDPM and DDIM can clip the estimate of x_0."""
-        settings = {"timestep_spacing": self.spacing.value}
-        if SAMPLERS[self.sampler.value][0] in (DDPMScheduler, DDIMScheduler):
-            settings["clip_sample"] = self.clip.value
-        return make_sampler(self.noise_scheduler, self.sampler.value, **settings)
+        """Make the chosen scheduler, with what `make_sampler` chooses where nothing is chosen."""
+        settings = {"timestep_spacing": self.spacing.value, "clip_sample": self.clip.value}
+        chosen = {name: value for name, value in settings.items() if value is not None}
+        if not self.can_clip():
+            chosen.pop("clip_sample", None)
+        return make_sampler(self.noise_scheduler, self.sampler.value, **chosen)
+
+    def can_clip(self) -> bool:
+        """Whether the chosen scheduler can clip its estimate of x_0."""
+        return "clip_sample" in inspect.signature(SAMPLERS[self.sampler.value][0].__init__).parameters
 
     def sample(self) -> tuple[list, float]:
         """Draw one image; return (timestep, x_t, estimate of x_0) up to the finished one, and the seconds."""
@@ -60,8 +67,8 @@ class SamplerPlayground(Explorer):
         words = [f"{self.sampler.value}, {self.steps.value} steps in <b>{seconds:.2f} s</b>"]
         if self.eta.value and self.sampler.value != "ddim":
             words.append("only ddim takes eta")
-        if self.clip.value and self.sampler.value not in ("ddim", "ddpm"):
-            words.append("only ddim and ddpm clip")
+        if self.clip.value is not None and not self.can_clip():
+            words.append("clip_sample is no setting of it")
         return _filmstrip(looks).to_png(), "; ".join(words)
 
     def static_picture(self) -> Figure:
