@@ -1,7 +1,7 @@
 """Train and score the textbook's recipe, ours and two packages on the same cores, and write the results.
 
-    python scripts/benchmark.py              # make bench: an hour for the textbook, three in all
-    python scripts/benchmark.py --budget 6   # make bench BUDGET=6: a tenth of each time
+    python scripts/benchmark.py              # make bench: an hour for the textbook; 3.5 in all
+    python scripts/benchmark.py --budget 6   # make bench BUDGET=6: trains for a tenth of the time
 
 The recipes take turns of a few seconds each, so that whatever else the machine does hits all alike. A run
 that is stopped goes on with what it finds in runs/benchmark. Only the full one replaces the stored results.

@@ -140,7 +140,7 @@ def main() -> None:
     result = score(name, folder, args.samples, args.sampler, args.steps, args.seed)
     # The stored results are those of the shipped weights.
     place = ROOT / "benchmarks" / "results" if shipped else ROOT / "build"
-    output = args.output or place / f"evaluation-{re.sub(r'[^A-Za-z0-9.]+', '-', name).strip('-.')}.json"
+    output = args.output or place / f"evaluation-{re.sub(r'[^A-Za-z0-9._]+', '-', name).strip('-.')}.json"
     write_file(output, (json.dumps(result, indent=2) + "\n").encode())
     if shipped and args.output is None:
         stamp(ROOT / "weights" / "README.md", f"{folder.name} scores", card_text(result))

@@ -205,12 +205,16 @@ def make_result() -> dict:
 
 
 def test_headline_is_computed_from_the_runs():
-    values = [round(value, 4) for *_, value, _ in bench_report.headline(make_result())]
+    values = [round(value, 4) for *_, value in bench_report.headline(make_result())]
     # 80 at 1 minute and 5 at 4: on log scales 20 lies half-way, at 2 minutes.
     assert values == [round(2 / 60, 4), 0.04, 0.25, 120.0, round(15 * 600 / 60 / 200, 4), 1.0, 2.0]
     text = bench_report.headline_table(make_result())
-    assert "2.0 minutes (30 times less)" in text and "better peer (smalldiffusion)" in text
-    assert "60.0 s / 0.50 s = 120" in text and "at a better score (4.0 after 10 minutes" in text
+    assert "2.0 minutes, 1/30 | at most 1/15: met" in text and "75% | at least 60%: met" in text
+    assert "better peer (smalldiffusion)" in text and "60.0 s / 0.50 s = 120" in text
+    assert "at a better score (4.0 after 10 minutes" in text
+    slow = make_result()
+    slow["machine"]["import_helpers_milliseconds"] = 60.0
+    assert "60.0 ms | at most 50 ms: **missed**" in bench_report.headline_table(slow)
 
 
 def test_score_that_is_never_reached_is_not_made_up():
@@ -218,7 +222,7 @@ def test_score_that_is_never_reached_is_not_made_up():
     assert (
         bench_report.words_for_reach([(1, 80, 0, 0), (10, 30, 0, 0)], final)[0] == "not reached in 10 minutes"
     )
-    assert bench_report.words_for_reach([(1, 8, 0, 0)], final)[0] == "at most 1.0 minutes (60 times less)"
+    assert bench_report.words_for_reach([(1, 8, 0, 0)], final)[0] == "at most 1.0 minutes, 1/60"
     assert bench_report.minutes_to_reach([(1, 80, 0, 0), (10, 30, 0, 0)], 20) == math.inf
     assert bench_report.minutes_to_reach([(1, 8, 0, 0)], 20) == 1
 
