@@ -46,6 +46,11 @@ def read_report(path: Path) -> list[tuple[str, str, float]]:
     return [(case.get("classname"), case.get("name"), float(case.get("time"))) for case in cases]
 
 
+def wall_seconds(path: Path) -> float:
+    """How long a run took from begin to end: less than its tests add up to when workers share them."""
+    return float(next(ElementTree.parse(path).getroot().iter("testsuite")).get("time"))
+
+
 def add_up(cases: list[tuple[str, str, float]]) -> dict[str, float]:
     """Sum the seconds of each file of tests, the slowest first."""
     seconds = {}
@@ -75,9 +80,10 @@ def collect(reports: Path, notebooks: list[Path]) -> dict:
     """Read both reports; return what goes into the file."""
     tests, cells = read_report(reports / "tests.xml"), read_report(reports / "notebooks.xml")
     files = {name: round(seconds, 1) for name, seconds in add_up(tests).items()}
+    seconds = round(wall_seconds(reports / "tests.xml"), 1)
     return {
         "device": describe_device(torch.device("cpu")),
-        "tests": {"count": len(tests), "seconds": round(sum(t for *_, t in tests), 1), "files": files},
+        "tests": {"count": len(tests), "seconds": seconds, "files": files},
         "notebooks": {path.stem: notebook_times(path, cells) for path in notebooks},
     }
 
