@@ -55,9 +55,9 @@ def write_folder(path: str | os.PathLike, write: Callable[[Path], None]) -> None
                 temporary.rename(path)
             except BaseException:
                 (old / path.name).rename(path)
+                old.rmdir()
                 raise
-            finally:
-                shutil.rmtree(old, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
         else:
             temporary.rename(path)
     finally:
