@@ -17,7 +17,7 @@ from helpers.checkpoints import write_file  # noqa: E402
 from helpers.evaluation import Score  # noqa: E402
 from helpers.evaluation.report import show_score  # noqa: E402
 from helpers.plotting import plot_quality_vs_cost  # noqa: E402
-from scripts.cards import stamp  # noqa: E402
+from scripts.cards import stamp, verdict  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 SCORES = ("frechet_distance", "precision", "recall")
@@ -124,8 +124,7 @@ def headline_table(result: dict) -> str:
     lines = ["| what | measured | aim |", "| --- | --- | --- |"]
     for key, what, words, value in headline(result):
         aim, limit, at_most = AIMS[key]
-        met = value <= limit if at_most else value >= limit
-        lines.append(f"| {what} | {words} | {aim}: {'met' if met else '**missed**'} |")
+        lines.append(f"| {what} | {words} | {aim}: {verdict(value, limit, at_most)} |")
     return "\n".join(lines)
 
 

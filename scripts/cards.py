@@ -6,6 +6,11 @@ from pathlib import Path
 from helpers.checkpoints import write_file
 
 
+def verdict(value: float, limit: float, at_most: bool) -> str:
+    """Say whether an aim was met: a value of at most, or at least, the limit."""
+    return "met" if (value <= limit if at_most else value >= limit) else "**missed**"
+
+
 def stamp(card: Path, marker: str, text: str) -> None:
     """Replace what stands between <!-- marker --> and <!-- /marker -->, if the card is there.
 

@@ -34,7 +34,7 @@ from helpers.evaluation.report import ROWS  # noqa: E402
 from helpers.sampling import DEFAULT_SAMPLER, DEFAULT_STEPS, SAMPLERS, make_sampler  # noqa: E402
 from helpers.training import get_device  # noqa: E402
 from helpers.weights import find_weights, load_pipeline  # noqa: E402
-from scripts.cards import stamp  # noqa: E402
+from scripts.cards import stamp, verdict  # noqa: E402
 from scripts.train import describe_device, package_versions  # noqa: E402
 
 GUIDANCE_SCALES = (1.5, 2.0, 4.0)
@@ -89,7 +89,7 @@ def score(name: str, folder: Path, samples: int, sampler: str, steps: int, seed:
 def aims_text(scores: Report) -> str:
     """Say what was aimed at, relative to real sprites, and what was missed."""
     real, found = scores.real, scores.generated
-    # (score, limit, as text, whether it has to stay below)
+    # (score, limit, as text, whether it is the most or the least)
     aims = [
         (
             "frechet_distance",
@@ -103,11 +103,11 @@ def aims_text(scores: Report) -> str:
         ("exact_copies", 0.01, "{:.0%}", True),
     ]
     lines = []
-    for key, limit, words, below in aims:
+    for key, limit, words, at_most in aims:
         if key in found:
-            met = found[key].value <= limit if below else found[key].value >= limit
-            name, relation = ROWS[key].rstrip(" ↓↑"), "at most" if below else "at least"
-            lines.append(f"{name} {relation} {words.format(limit)}: {'met' if met else '**missed**'}")
+            name, relation = ROWS[key].rstrip(" ↓↑"), "at most" if at_most else "at least"
+            met = verdict(found[key].value, limit, at_most)
+            lines.append(f"{name} {relation} {words.format(limit)}: {met}")
     return f"Aims: {'; '.join(lines)}."
 
 
