@@ -37,7 +37,7 @@ notebooks: setup ## run every notebook in place, so that committed outputs are f
 	$(VENV_PYTHON) scripts/run_series.py --in-place
 
 data: setup ## draw the bundled sprites again
-	$(VENV_PYTHON) scripts/make_sprites.py
+	$(VENV_PYTHON) -m scripts.make_sprites
 
 weights: setup ## train the shipped weights again, and score them
 	$(VENV_PYTHON) scripts/train_classifier.py
@@ -50,8 +50,8 @@ weights: setup ## train the shipped weights again, and score them
 
 bench: setup ## compare recipes; BUDGET=60: minutes for the longest, over three hours in all
 	$(VENV_PYTHON) -m pip install --quiet -r benchmarks/requirements.txt
-	$(VENV_PYTHON) scripts/benchmark.py --budget $(BUDGET)
-	$(VENV_PYTHON) scripts/bench_report.py $(if $(filter-out 60,$(BUDGET)),--results build/benchmark-$(BUDGET).json)
+	$(VENV_PYTHON) benchmarks/bench.py --budget $(BUDGET)
+	$(VENV_PYTHON) benchmarks/bench_report.py $(if $(filter-out 60,$(BUDGET)),--results build/benchmark-$(BUDGET).json)
 
 links: setup ## stamp the repository's public address into setup cells and Colab badges
 	$(VENV_PYTHON) scripts/stamp_links.py

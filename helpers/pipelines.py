@@ -119,7 +119,7 @@ class ConditionalDDPMPipeline(DiffusionPipeline):
     class_net : LabelEmbedder
     scheduler : SchedulerMixin
         DDPM, DDIM, DPM-Solver++, UniPC, Heun or any other with the same step interface; exchange it
-        by `pipeline.scheduler = make_sampler(pipeline.scheduler, "ddim")`, or by its `from_config`.
+        by `pipeline.scheduler = make_scheduler(pipeline.scheduler, "ddim")`, or by its `from_config`.
     prediction_type : str, optional
         What the UNet was trained to predict; by default what the scheduler says. It is saved with the
         pipeline, so that a scheduler that takes the output for something else is noticed.

@@ -12,12 +12,14 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
+from .progress import progress_bar
+
 # Of a noise scheduler: the process that a UNet was trained to turn back.
 NOISE_SETTINGS = ("num_train_timesteps", "beta_schedule", "beta_start", "beta_end", "prediction_type")
 LEADING = {"timestep_spacing": "leading"}
 # log(signal/noise) = -3: a twentieth of signal. With less, errors of a noise prediction blow up the picture.
 MULTISTEP = {"timestep_spacing": "linspace", "lambda_min_clipped": -3.0, "solver_order": 3}
-SAMPLERS = {
+SCHEDULERS = {
     "ddpm": (DDPMScheduler, LEADING | {"clip_sample": True}),
     "ddim": (DDIMScheduler, LEADING | {"clip_sample": False}),
     "dpm-solver++": (DPMSolverMultistepScheduler, MULTISTEP | {"algorithm_type": "dpmsolver++"}),
@@ -26,11 +28,11 @@ SAMPLERS = {
     "unipc": (UniPCMultistepScheduler, LEADING | {"solver_order": 2}),
     "heun": (HeunDiscreteScheduler, LEADING | {"clip_sample": True}),
 }
-DEFAULT_SAMPLER, DEFAULT_STEPS = "sde-dpm-solver++", 20
+DEFAULT_SCHEDULER, DEFAULT_STEPS = "sde-dpm-solver++", 20
 SPACINGS = ("leading", "trailing", "linspace")
 
 
-def make_sampler(noise_scheduler, sampler: str = DEFAULT_SAMPLER, **settings):
+def make_scheduler(noise_scheduler, sampler: str = DEFAULT_SCHEDULER, **settings):
     """Return a scheduler that samples what was trained with `noise_scheduler`.
 
     With fewer steps than timesteps, none starts at the very end of a cosine schedule: next to no signal
@@ -50,9 +52,9 @@ def make_sampler(noise_scheduler, sampler: str = DEFAULT_SAMPLER, **settings):
     ValueError
         If the name, a setting or a spacing is unknown; the message lists what there is.
     """
-    if sampler not in SAMPLERS:
-        raise ValueError(f"unknown sampler {sampler!r}; expected one of {', '.join(SAMPLERS)}")
-    kind, defaults = SAMPLERS[sampler]
+    if sampler not in SCHEDULERS:
+        raise ValueError(f"unknown sampler {sampler!r}; expected one of {', '.join(SCHEDULERS)}")
+    kind, defaults = SCHEDULERS[sampler]
     known = set(inspect.signature(kind.__init__).parameters) - {"self"}
     if unknown := set(settings) - known:
         raise ValueError(
@@ -92,7 +94,7 @@ def sample_images(
     eta: float = 0.0,
     seed: int = 0,
     batch_size: int = 250,
-    keep: Sequence[int] | None = None,
+    record_steps: Sequence[int] | None = None,
     on_batch: Callable[[int], None] = lambda count: None,
     **step_options,
 ) -> torch.Tensor | tuple[torch.Tensor, list]:
@@ -102,12 +104,12 @@ def sample_images(
     ----------
     unet : UNet2DModel
     scheduler : SchedulerMixin
-        From `make_sampler`, or any with the same step interface.
+        From `make_scheduler`, or any with the same step interface.
     num_images, num_inference_steps, batch_size : int
     eta : float
         From 0 to 1; only DDIM (arXiv 2010.02502) takes it.
     seed : int
-    keep : sequence of int, optional
+    record_steps : sequence of int, optional
         Numbers of steps (from 0) at which x_t and the estimate of x_0 are kept, for the first batch.
     on_batch : callable, optional
         Called with the number of images of each batch when it is done.
@@ -117,8 +119,8 @@ def sample_images(
     Returns
     -------
     Tensor [num_images, c, h, w] in [-1, 1], clipped
-        With `keep` also a list of (timestep, x_t, estimate that the step made of x_0 or None where the
-        scheduler gives none).
+        With `record_steps` also the trajectory, a list of (timestep, x_t, x_0-prediction of the step, or None
+        where the scheduler gives none).
 
     Raises
     ------
@@ -136,18 +138,91 @@ def sample_images(
     counts = [min(batch_size, num_images - start) for start in range(0, num_images, batch_size)]
     # Before any step draws noise of its own: so that every scheduler starts from the same.
     noises = [torch.randn(count, *shape, generator=generator) for count in counts]
-    images, looks = [], []
+    images, trajectory = [], []
     for batch, noise in enumerate(noises):
         scheduler.set_timesteps(num_inference_steps)
         image = noise.to(like.device, like.dtype) * scheduler.init_noise_sigma
         for i, t in enumerate(scheduler.timesteps):
             prediction = unet(scheduler.scale_model_input(image, t), t).sample
             step = scheduler.step(prediction, t, image, **options)
-            if keep is not None and batch == 0 and i in keep:
+            if record_steps is not None and batch == 0 and i in record_steps:
                 estimate = getattr(step, "pred_original_sample", None)
-                looks.append((int(t), image.cpu(), estimate if estimate is None else estimate.cpu()))
+                trajectory.append((int(t), image.cpu(), estimate if estimate is None else estimate.cpu()))
             image = step.prev_sample
         images.append(image.float().clamp(-1, 1).cpu())
         on_batch(len(noise))
     images = torch.cat(images)
-    return images if keep is None else (images, looks)
+    return images if record_steps is None else (images, trajectory)
+
+
+def generate_images(
+    pipeline,
+    num_images: int,
+    *,
+    labels: torch.Tensor | None = None,
+    num_inference_steps: int = DEFAULT_STEPS,
+    seed: int = 0,
+    batch_size: int = 250,
+    **kwargs,
+) -> torch.Tensor:
+    """Draw images with a diffusers pipeline, in batches that a small machine can hold.
+
+    Parameters
+    ----------
+    pipeline : DiffusionPipeline
+        With a `unet` and a `scheduler`, which is the sampler; one that takes labels is called itself.
+    num_images : int
+    labels : int64 Tensor [num_images] or one-hot [num_images, num_classes], optional
+        For pipelines that take them.
+    num_inference_steps : int
+    seed : int
+        Same seed, batch size and machine: same images.
+    **kwargs
+        Passed on: `guidance_scale` with labels, options of the scheduler's step without.
+
+    Returns
+    -------
+    Tensor [num_images, c, h, w]
+        In [-1, 1], rounded to the 256 levels of a picture file.
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, not wanted or not one per image, a number is below 1, or more steps are
+        asked for than the scheduler was trained with.
+    """
+    if num_images < 1 or batch_size < 1:
+        raise ValueError(f"num_images and batch_size must be at least 1; got {num_images} and {batch_size}")
+    if hasattr(pipeline, "class_net") != (labels is not None):
+        wanted = "labels: pass labels=..." if labels is None else "no labels: leave them out"
+        raise ValueError(f"a {type(pipeline).__name__} takes {wanted}")
+    if labels is not None and len(labels) != num_images:
+        raise ValueError(f"got {len(labels)} labels for {num_images} images")
+    check_steps(pipeline.scheduler, num_inference_steps)
+    with progress_bar(num_images, desc="drawing") as bar:
+        if labels is None:
+            # Not through the pipeline: DDPMPipeline's loop knows DDPM's step only.
+            images = sample_images(
+                pipeline.unet,
+                pipeline.scheduler,
+                num_images,
+                num_inference_steps,
+                seed=seed,
+                batch_size=batch_size,
+                on_batch=bar.update,
+                **kwargs,
+            )
+            return ((images + 1) * 127.5).round().div(127.5).sub(1)
+        generator, parts = torch.Generator().manual_seed(seed), []
+        pipeline.set_progress_bar_config(disable=True)
+        for batch in torch.as_tensor(labels).split(batch_size):
+            images = pipeline(
+                batch,
+                generator=generator,
+                num_inference_steps=num_inference_steps,
+                output_type="pt",
+                **kwargs,
+            ).images
+            parts.append(images.cpu())
+            bar.update(len(batch))
+    return (torch.cat(parts) * 255).round().div(127.5).sub(1)

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from helpers.checkpoints import write_file
+from helpers.files import write_file
 
 
 def verdict(value: float, limit: float, at_most: bool) -> str:

@@ -4,18 +4,16 @@ python scripts/draw_samples.py label_conditioned
 """
 
 import argparse
-import sys
 from pathlib import Path
 
+import torch
+
+from helpers.files import write_file
+from helpers.plotting import plot_generated_images
+from helpers.training import get_device
+from helpers.weights import find_weights, load_pipeline
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-import torch  # noqa: E402
-
-from helpers.checkpoints import write_file  # noqa: E402
-from helpers.plotting import plot_generated_images  # noqa: E402
-from helpers.training import get_device  # noqa: E402
-from helpers.weights import find_weights, load_pipeline  # noqa: E402
 
 
 def draw(pipeline, rows: int, cols: int, seed: int) -> tuple[list, list[str] | None]:

@@ -9,33 +9,29 @@ import argparse
 import json
 import platform
 import re
-import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+import torch
 
-import torch  # noqa: E402
-
-from helpers.checkpoints import write_file  # noqa: E402
-from helpers.datasets import load_sprites  # noqa: E402
-from helpers.evaluation import (  # noqa: E402
+from helpers.datasets import load_sprites
+from helpers.evaluation import (
     Report,
     evaluate,
     extract_features,
-    generate_images,
     guidance_table,
     label_accuracy,
     real_halves,
     score_sets,
 )
-from helpers.evaluation.report import ROWS  # noqa: E402
-from helpers.sampling import DEFAULT_SAMPLER, DEFAULT_STEPS, SAMPLERS, make_sampler  # noqa: E402
-from helpers.training import get_device  # noqa: E402
-from helpers.weights import find_weights, load_pipeline  # noqa: E402
-from scripts.cards import stamp, verdict  # noqa: E402
-from scripts.train import describe_device, package_versions  # noqa: E402
+from helpers.evaluation.report import ROWS
+from helpers.files import describe_device, package_versions, write_file
+from helpers.sampling import DEFAULT_SCHEDULER, DEFAULT_STEPS, SCHEDULERS, generate_images, make_scheduler
+from helpers.training import get_device
+from helpers.weights import find_weights, load_pipeline
+from scripts.cards import stamp, verdict
+
+ROOT = Path(__file__).resolve().parents[1]
 
 GUIDANCE_SCALES = (1.5, 2.0, 4.0)
 GUIDED = 1000  # images at each scale
@@ -59,7 +55,7 @@ def score_guidance(pipeline, plain, labels, real, steps: int, seed: int) -> dict
 def score(name: str, folder: Path, samples: int, sampler: str, steps: int, seed: int) -> dict:
     """Draw the samples and compute all scores; return what goes into the file."""
     pipeline = load_pipeline(str(folder)).to(get_device())
-    pipeline.scheduler = make_sampler(pipeline.scheduler, sampler)
+    pipeline.scheduler = make_scheduler(pipeline.scheduler, sampler)
     everything = load_sprites("all")
     real = extract_features(everything.as_tensor())  # once, for both tables
     # Equally many of each class, for a model that can be asked for one.
@@ -129,7 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("weights", help='a folder in weights/, a path, or "user/name"')
     parser.add_argument("--samples", type=int, default=5000)
-    parser.add_argument("--sampler", choices=list(SAMPLERS), default=DEFAULT_SAMPLER)
+    parser.add_argument("--sampler", choices=list(SCHEDULERS), default=DEFAULT_SCHEDULER)
     parser.add_argument("--steps", type=int, default=DEFAULT_STEPS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="by default in benchmarks/results, or in build")

@@ -27,10 +27,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from scripts.pages import WIDGET_VIEW, make_index, make_page
 
-from scripts.pages import WIDGET_VIEW, make_index, make_page  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 # A widget's state is kept in a committed notebook up to this many characters.
 SMALL_STATE = 100_000

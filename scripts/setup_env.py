@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+
 OLDEST = (3, 11)
 # On Linux torch brings the CUDA libraries with it.
 NEEDED_GB = 7 if sys.platform.startswith("linux") else 3

@@ -1,6 +1,6 @@
 """Stamp the repository's public address into the setup cells and the Colab badges.
 
-The address is ``Repository`` under ``[project.urls]`` in pyproject.toml or, while that is empty, the
+The address is ``repository`` under ``[tool.series]`` in pyproject.toml or, while that is empty, the
 git remote ``origin`` where it points to a public host. While there is none, no badge is shown.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
+
 TEMPLATE = Path(__file__).with_name("setup_cell.txt")
 UNSET = 'REPOSITORY = ""'
 COLAB = "https://colab.research.google.com"
@@ -58,13 +59,13 @@ def is_number(host: str) -> bool:
 
 def find_address(root: Path) -> str:
     """Return the repository's public address, or "" while there is none."""
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
-    written = project.get("urls", {}).get("Repository", "")
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("tool", {})
+    written = project.get("series", {}).get("repository", "")
     if written:
         address = public_address(written)
         if not address:
             raise ValueError(
-                f"pyproject.toml, [project.urls]: Repository is {written!r}, expected a public address "
+                f"pyproject.toml, [tool.series]: repository is {written!r}, expected a public address "
                 "such as https://host/owner/name"
             )
         return address
@@ -168,7 +169,7 @@ def stamp(root: Path) -> list[Path]:
         before = readme.read_text(encoding="utf-8")
         if write_if_changed(readme, before, stamp_readme(before, address, notebooks[0].name)):
             changed.append(readme)
-    print(f"address: {address or 'unset (Repository under [project.urls] in pyproject.toml)'}")
+    print(f"address: {address or 'unset (repository under [tool.series] in pyproject.toml)'}")
     return changed
 
 

@@ -11,86 +11,23 @@ line trains shipped weights further: a new run with a new seed, from their value
 import argparse
 import hashlib
 import json
-import platform
 import shlex
-import sys
-from collections.abc import Iterable
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import torch
+from diffusers import DDPMPipeline
+
+from helpers.datasets import load_sprites
+from helpers.files import describe_device, package_versions, write_folder
+from helpers.models import build_label_conditioned, build_unconditional
+from helpers.pipelines import ConditionalDDPMPipeline
+from helpers.sampling import make_scheduler
+from helpers.training import TrainingConfig, TrainingHistory, choose_precision, get_device, train
+from helpers.weights import find_weights, load_pipeline
+from scripts.cards import stamp
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-import torch  # noqa: E402
-from diffusers import DDPMPipeline, DDPMScheduler, UNet2DConditionModel, UNet2DModel  # noqa: E402
-
-from helpers.checkpoints import write_folder  # noqa: E402
-from helpers.datasets import load_sprites  # noqa: E402
-from helpers.pipelines import ConditionalDDPMPipeline, LabelEmbedder  # noqa: E402
-from helpers.sampling import make_sampler  # noqa: E402
-from helpers.training import TrainingConfig, TrainingHistory, choose_precision, get_device, train  # noqa: E402
-from helpers.weights import find_weights, load_pipeline  # noqa: E402
-from scripts.cards import stamp  # noqa: E402
-
-
-def build_unconditional() -> tuple[UNet2DModel, DDPMScheduler]:
-    """Build the lean UNet and the noise scheduler of notebook 01."""
-    unet = UNet2DModel(
-        sample_size=16,
-        in_channels=3,
-        out_channels=3,
-        layers_per_block=1,
-        block_out_channels=(32, 64, 128),
-        down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
-        up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
-        norm_num_groups=8,
-    )
-    return unet, build_noise_scheduler()
-
-
-def build_label_conditioned(class_names) -> tuple[UNet2DConditionModel, LabelEmbedder, DDPMScheduler]:
-    """Build the cross-attention UNet, the label embedder and the noise scheduler of notebook 02."""
-    unet = UNet2DConditionModel(
-        sample_size=16,
-        in_channels=3,
-        out_channels=3,
-        layers_per_block=1,
-        block_out_channels=(32, 64, 96),
-        down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
-        cross_attention_dim=64,
-        attention_head_dim=4,
-        norm_num_groups=8,
-    )
-    class_net = LabelEmbedder(len(class_names), 64, tuple(class_names), label_dropout=0.1)
-    return unet, class_net, build_noise_scheduler()
-
-
-def build_noise_scheduler() -> DDPMScheduler:
-    """Build the noise scheduler of the series: 500 timesteps, cosine (arXiv 2102.09672)."""
-    return DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2")
-
-
-def describe_device(device: torch.device) -> str:
-    """Name the device in words, for the model card."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    if device.type == "mps":
-        return f"Apple GPU ({platform.machine()})"
-    capability = torch.backends.cpu.get_cpu_capability()
-    return f"{torch.get_num_threads()} CPU threads ({platform.machine()}, {capability})"
-
-
-def package_versions(names: Iterable[str] = ("torch", "diffusers")) -> dict[str, str]:
-    """Versions of the packages that results depend on."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 def load_start(name: str, unet, class_net=None) -> dict:
@@ -209,7 +146,7 @@ def main() -> None:
         if class_net is None:
             pipeline = DDPMPipeline(unet.cpu(), noise_scheduler)
         else:
-            pipeline = ConditionalDDPMPipeline(unet.cpu(), class_net.cpu(), make_sampler(noise_scheduler))
+            pipeline = ConditionalDDPMPipeline(unet.cpu(), class_net.cpu(), make_scheduler(noise_scheduler))
         pipeline.save_pretrained(folder)
         (folder / "training.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
 

@@ -5,23 +5,20 @@ python scripts/train_classifier.py
 
 import argparse
 import json
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+from tqdm import tqdm
+
+from helpers.datasets import ImageDataset, load_sprites
+from helpers.evaluation import SpriteClassifier, classifier_loss, split_words, word_targets
+from helpers.files import describe_device, write_folder
+from scripts.cards import stamp
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-import torch  # noqa: E402
-from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
-from tqdm import tqdm  # noqa: E402
-
-from helpers.checkpoints import write_folder  # noqa: E402
-from helpers.datasets import ImageDataset, load_sprites  # noqa: E402
-from helpers.evaluation import SpriteClassifier, classifier_loss, split_words, word_targets  # noqa: E402
-from scripts.cards import stamp  # noqa: E402
-from scripts.train import describe_device  # noqa: E402
 
 STOP_WORDS = {"a", "an", "the", "with", "and", "of", "in", "on"}
 

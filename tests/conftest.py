@@ -55,7 +55,7 @@ def make_dataset(count: int = 12, size: int = 16, channels: int = 3, rare: int =
     return ImageDataset(images, labels, ("bright", "dark"), flip=flip)
 
 
-def make_scheduler(prediction_type: str = "epsilon") -> DDPMScheduler:
+def make_noise_scheduler(prediction_type: str = "epsilon") -> DDPMScheduler:
     """Build a scheduler of few timesteps."""
     return DDPMScheduler(
         num_train_timesteps=50, beta_schedule="squaredcos_cap_v2", prediction_type=prediction_type

@@ -8,9 +8,10 @@ import torch
 from conftest import make_dataset
 from safetensors.torch import load_file
 
-from scripts import bench_machine, bench_report, bench_training, benchmark
-from scripts.bench_recipes import Ours, Textbook
-from scripts.bench_training import Clock, Entry, make_entries, train_in_turns
+from benchmarks import bench as benchmark
+from benchmarks import bench_machine, bench_report, bench_training
+from benchmarks.bench_recipes import Ours, Textbook
+from benchmarks.bench_training import Clock, Entry, make_entries, train_in_turns
 
 ROOT = benchmark.ROOT
 STORED = bench_report.RESULTS / "benchmark.json"
@@ -145,7 +146,7 @@ def test_memory_is_that_of_the_process_itself():
     ballast = torch.ones(60_000_000)
     assert bench_machine.peak_memory() > ballast.nbytes / 2**20
     # A child starts from what it needs itself, not from what its parent has had.
-    path = bench_machine.ROOT / "scripts" / "bench_machine.py"
+    path = bench_machine.ROOT / "benchmarks" / "bench_machine.py"
     source = path.read_text(encoding="utf-8").split("def peak_memory")[1].split("\n\n\n")[0]
     imports = "import platform, resource\nfrom pathlib import Path\n"
     child = bench_machine.in_new_process("-c", f"{imports}def peak_memory{source}\nprint(peak_memory())")

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import make_dataset, make_scheduler, make_unet
+from conftest import make_dataset, make_noise_scheduler, make_unet
 
-from helpers.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint, write_folder
+from helpers.files import write_folder
 from helpers.training import TrainingDivergedError, train
+from helpers.training.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
 
 
 def fill(text: str):
@@ -123,7 +124,7 @@ def short_run(folder, dataset=None, num_steps=10, unet=None, **settings):
     """Train a few steps of two pictures each."""
     unet, dataset = unet or make_unet(size=8), dataset or make_dataset(4, size=8)
     settings = {"batch_size": 2, "warmup_steps": 1, "device": "cpu", "checkpoint_dir": folder} | settings
-    return train(unet, make_scheduler(), dataset, num_steps, **settings)
+    return train(unet, make_noise_scheduler(), dataset, num_steps, **settings)
 
 
 class Clock:
@@ -206,9 +207,9 @@ def test_resuming_on_other_data_is_refused(tmp_path, one_thread):
 
 def test_resuming_with_another_noise_scheduler_is_refused(tmp_path, one_thread):
     settings = {"num_steps": 2, "batch_size": 2, "checkpoint_dir": tmp_path}
-    train(make_unet(), make_scheduler(), make_dataset(6), **settings)
+    train(make_unet(), make_noise_scheduler(), make_dataset(6), **settings)
     with pytest.raises(ValueError, match=r"'prediction_type': 'epsilon'.*now .*'v_prediction'.*resume=False"):
-        train(make_unet(), make_scheduler("v_prediction"), make_dataset(6), **settings)
+        train(make_unet(), make_noise_scheduler("v_prediction"), make_dataset(6), **settings)
 
 
 def test_resuming_with_another_unet_is_refused_and_leaves_it_alone(tmp_path, one_thread):

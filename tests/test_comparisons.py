@@ -4,12 +4,12 @@ import json
 
 import pytest
 import torch
-from conftest import make_conditional_unet, make_scheduler, make_unet
+from conftest import make_conditional_unet, make_noise_scheduler, make_unet
 
+from benchmarks import compare_conditioning, compare_objectives, profile_training
 from helpers.datasets import load_sprites
 from helpers.evaluation import extract_features
 from helpers.pipelines import LabelEmbedder
-from scripts import compare_conditioning, compare_objectives, profile_series, profile_training
 
 ROOT = compare_conditioning.ROOT
 
@@ -66,11 +66,11 @@ def test_objectives_table_has_a_row_for_each_sampler():
     score = {"value": 3.0, "low": 2.5, "high": 3.5, "num_samples": 500}
     rows = [
         {"sampler": name, "steps": n, "frechet_distance": score}
-        for name, *_, n in compare_objectives.SAMPLERS
+        for name, *_, n in compare_objectives.SCHEDULERS
     ]
     table = compare_objectives.table({"models": {"noise": rows, "v": rows}, "floor": score}).splitlines()
     assert table[0] == "| sampler | steps | noise | v |"
-    assert len(table) == 3 + len(compare_objectives.SAMPLERS)
+    assert len(table) == 3 + len(compare_objectives.SCHEDULERS)
     assert all(line.count("|") == 5 for line in table)
     assert table[-1].startswith("| real sprites | – | 3.0 [2.5, 3.5] |")
 
@@ -78,7 +78,7 @@ def test_objectives_table_has_a_row_for_each_sampler():
 def test_sampler_that_blows_up_is_scored_and_not_hidden(one_thread):
     from diffusers import DDPMPipeline
 
-    pipeline = DDPMPipeline(make_unet().eval(), make_scheduler())
+    pipeline = DDPMPipeline(make_unet().eval(), make_noise_scheduler())
     with torch.no_grad():
         pipeline.unet.conv_out.weight.fill_(torch.nan)
     reference = extract_features(load_sprites("test").as_tensor())
@@ -94,63 +94,11 @@ def test_profile_adds_up(one_thread, tmp_path, monkeypatch):
     assert parts["convolutions, backward"] > parts["matrix products"] and parts["convolutions, forward"] > 0
 
 
-REPORT = '<testsuites><testsuite name="pytest" time="4">{}</testsuite></testsuites>'
-
-
-@pytest.fixture
-def reports(tmp_path):
-    """A folder with the reports of two unit tests and one notebook of two cells."""
-    (tmp_path / "01_x.ipynb").write_text(
-        json.dumps(
-            {
-                "cells": [
-                    {"cell_type": "markdown", "source": ["# x"]},
-                    {"cell_type": "code", "source": ["import torch\n", "torch.ones(2)"]},
-                    {"cell_type": "code", "source": ["history = train(unet)"]},
-                ]
-            }
-        )
-    )
-    case = '<testcase classname="{}" name="{}" time="{}" />'
-    tests = case.format("tests.test_a", "test_1", 2) + case.format("tests.test_b.TestB", "test_2", 3.5)
-    cells = case.format("notebooks.01_x.ipynb", "Cell 0", 1) + case.format(
-        "notebooks.01_x.ipynb", "Cell 1", 40
-    )
-    (tmp_path / "tests.xml").write_text(REPORT.format(tests))
-    (tmp_path / "notebooks.xml").write_text(REPORT.format(cells))
-    return tmp_path
-
-
-def test_times_of_the_series_are_those_of_the_reports(reports):
-    result = profile_series.collect(reports, [reports / "01_x.ipynb"])
-    assert result["tests"] == {"count": 2, "seconds": 4.0, "files": {"test_b": 3.5, "test_a": 2.0}}
-    notebook = result["notebooks"]["01_x"]
-    assert (notebook["cells"], notebook["seconds"]) == (2, 41)
-    assert notebook["slowest"][0] == {"seconds": 40.0, "cell": 2, "line": "history = train(unet)"}
-    assert "| 45 |" in profile_series.table(result).splitlines()[-1]
-
-
-def test_times_of_a_failed_or_another_run_are_refused(reports):
-    whole = (reports / "notebooks.xml").read_text()
-    for broken, message in (
-        (whole.replace('time="40" />', 'time="40"><failure /></testcase>'), "1 tests that failed"),
-        (REPORT.format(""), "holds no tests"),
-        (whole.replace("01_x", "02_y", 1), "has 1 cells of 01_x"),
-    ):
-        (reports / "notebooks.xml").write_text(broken)
-        with pytest.raises(ValueError, match=message):
-            profile_series.collect(reports, [reports / "01_x.ipynb"])
-    (reports / "tests.xml").unlink()
-    with pytest.raises(FileNotFoundError, match="run `make test` first"):
-        profile_series.collect(reports, [])
-
-
 @pytest.mark.parametrize(
     ("file", "marker", "table"),
     [
         ("objectives.json", "objectives", compare_objectives.table),
         ("profile.json", "profile", profile_training.table),
-        ("series.json", "series", profile_series.table),
     ],
 )
 def test_readme_agrees_with_the_stored_comparison(file, marker, table):

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import make_scheduler, make_unet
+from conftest import make_noise_scheduler, make_unet
 from diffusers import DDPMPipeline
 from test_pipelines import make_pipeline
 
 from helpers.datasets import load_sprites
-from helpers.evaluation import Report, Score, generate_images, load_classifier
+from helpers.evaluation import Report, Score, load_classifier
 from helpers.evaluation.report import ROWS
-from helpers.sampling import SAMPLERS, make_sampler
+from helpers.sampling import SCHEDULERS, generate_images, make_scheduler
 from helpers.weights import load_pipeline
-from scripts import evaluate, make_sprites, train, train_classifier
+from scripts import evaluate, train, train_classifier
+from scripts.make_sprites import __main__ as make_sprites
 
 WEIGHTS = train.ROOT / "weights"
 
@@ -33,7 +34,7 @@ def call(main, *options) -> None:
 @pytest.fixture(scope="module")
 def pipeline(one_thread):
     """A pipeline that knows nothing, and draws fast."""
-    return DDPMPipeline(make_unet().eval(), make_scheduler())
+    return DDPMPipeline(make_unet().eval(), make_noise_scheduler())
 
 
 # --- drawing --------------------------------------------------------------------------------------
@@ -47,11 +48,11 @@ def test_drawn_images_are_in_the_contract_and_reproducible(pipeline):
     assert not torch.equal(generate_images(pipeline, 5, num_inference_steps=3, seed=2, batch_size=2), images)
 
 
-@pytest.mark.parametrize("sampler", list(SAMPLERS))
+@pytest.mark.parametrize("sampler", list(SCHEDULERS))
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])
 def test_samplers_keep_the_schedule_and_draw(pipeline, sampler, prediction_type):
-    trained = make_scheduler(prediction_type)
-    scheduler = make_sampler(trained, sampler)
+    trained = make_noise_scheduler(prediction_type)
+    scheduler = make_scheduler(trained, sampler)
     assert scheduler.config.prediction_type == prediction_type
     assert torch.equal(scheduler.alphas_cumprod, trained.alphas_cumprod)
     images = generate_images(DDPMPipeline(pipeline.unet, scheduler), 2, num_inference_steps=5)
@@ -91,7 +92,7 @@ def test_wrong_numbers_and_names_are_refused(pipeline):
     with pytest.raises(ValueError, match="ConditionalDDPMPipeline takes labels: pass labels="):
         generate_images(make_pipeline(), 2, num_inference_steps=2)
     with pytest.raises(ValueError, match="'euler'; expected one of ddpm, ddim"):
-        make_sampler(pipeline.scheduler, "euler")
+        make_scheduler(pipeline.scheduler, "euler")
 
 
 # --- scripts/evaluate.py --------------------------------------------------------------------------

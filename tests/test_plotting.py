@@ -13,8 +13,8 @@ from diffusers import DDPMScheduler
 from PIL import Image
 
 from helpers import plotting
-from helpers.figures import FACE_RGB, GAP, PAD, RATIO, WIDTH, pick_colours
-from helpers.sprites import CLASS_NAMES, draw_sprite
+from helpers.plotting.style import FACE_RGB, GAP, PAD, RATIO, WIDTH, pick_colours
+from scripts.make_sprites import CLASS_NAMES, draw_sprite
 
 SPRITES = np.stack([draw_sprite(name, 0, i).image for name in CLASS_NAMES for i in range(4)])
 CURVES = {"ours": [(1, 80, 70, 90), (4, 9, 8, 10)], "theirs": [(1, 300, 280, 320), (60, 40, 35, 45)]}

@@ -9,7 +9,7 @@ from notebook_cells import NOTEBOOKS, check_cell, defining_cell, solution
 
 from helpers.datasets import load_sprites
 from helpers.plotting import plot_generated_images
-from helpers.sampling import make_sampler, sample_images
+from helpers.sampling import make_scheduler, sample_images
 from helpers.weights import find_weights
 
 THIRD = NOTEBOOKS[2]
@@ -30,7 +30,7 @@ def lesson(one_thread):
         "ddim": DDIMScheduler.from_config(ddpm.config, clip_sample=False),
         "originals": torch.stack([dataset[i][0] for i in range(0, 2000, 500)]),
         "shares": torch.linspace(0, 1, 9),
-        "make_sampler": make_sampler,
+        "make_scheduler": make_scheduler,
         "sample_images": sample_images,
         "plot_generated_images": lambda images, rows, cols, **kwargs: plot_generated_images(
             images, rows, cols, **kwargs
@@ -59,7 +59,7 @@ def test_the_written_ddim_step_is_that_of_diffusers(lesson, noises, t, eta):
 @pytest.mark.parametrize("t", [490, 250, 10, 0])
 def test_the_written_ddpm_step_is_that_of_diffusers(lesson, noises, t):
     x_t, noise_pred, _ = noises
-    scheduler = make_sampler(lesson["ddpm"], "ddpm", clip_sample=False)
+    scheduler = make_scheduler(lesson["ddpm"], "ddpm", clip_sample=False)
     scheduler.set_timesteps(STEPS)
     z = torch.randn(x_t.shape, generator=torch.Generator().manual_seed(1))
     theirs = scheduler.step(noise_pred, t, x_t, generator=torch.Generator().manual_seed(1)).prev_sample
@@ -77,8 +77,8 @@ def test_eta_goes_from_no_noise_to_that_of_ddpm(lesson, noises):
 
 
 def test_clipped_ddpm_is_clipped_ddim_with_a_new_noise_estimate(lesson):
-    ddpm = make_sampler(lesson["ddpm"], "ddpm", clip_sample=True)
-    ddim = make_sampler(lesson["ddpm"], "ddim", clip_sample=True)
+    ddpm = make_scheduler(lesson["ddpm"], "ddpm", clip_sample=True)
+    ddim = make_scheduler(lesson["ddpm"], "ddim", clip_sample=True)
     options = {"eta": 1.0, "use_clipped_model_output": True}
     first = sample_images(lesson["unet"], ddpm, 2, 10, seed=1)
     torch.testing.assert_close(

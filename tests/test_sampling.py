@@ -5,9 +5,10 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from conftest import make_scheduler, make_unet
+from conftest import make_noise_scheduler, make_unet
 from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline, DDPMScheduler
 
+from benchmarks import compare_samplers as compare_samplers_script
 from helpers.datasets import load_sprites
 from helpers.evaluation import (
     SamplerSettings,
@@ -18,9 +19,8 @@ from helpers.evaluation import (
     quality_curves,
     summary_table,
 )
-from helpers.evaluation.scores import mean_score
-from helpers.sampling import SAMPLERS, make_sampler, sample_images
-from scripts import compare_samplers as compare_samplers_script
+from helpers.evaluation.metrics import mean_score
+from helpers.sampling import SCHEDULERS, make_scheduler, sample_images
 
 
 @pytest.fixture(scope="module")
@@ -35,51 +35,51 @@ def as_tensor(images) -> torch.Tensor:
 
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])
 def test_ddpm_is_that_of_diffusers(unet, prediction_type):
-    scheduler = make_scheduler(prediction_type)
+    scheduler = make_noise_scheduler(prediction_type)
     theirs = DDPMPipeline(unet, scheduler)
     theirs.set_progress_bar_config(disable=True)
     expected = theirs(3, torch.Generator().manual_seed(5), num_inference_steps=10, output_type="np").images
-    ours = sample_images(unet, make_sampler(scheduler, "ddpm"), 3, 10, seed=5)
+    ours = sample_images(unet, make_scheduler(scheduler, "ddpm"), 3, 10, seed=5)
     torch.testing.assert_close(ours, as_tensor(expected), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
 def test_ddim_is_that_of_diffusers(unet, eta):
-    scheduler = DDIMScheduler.from_config(make_scheduler().config, clip_sample=False)
+    scheduler = DDIMScheduler.from_config(make_noise_scheduler().config, clip_sample=False)
     theirs = DDIMPipeline(unet, scheduler)
     theirs.set_progress_bar_config(disable=True)
     options = {"eta": eta, "num_inference_steps": 10, "output_type": "np"}
     expected = theirs(3, torch.Generator().manual_seed(5), **options).images
-    ours = sample_images(unet, make_sampler(make_scheduler(), "ddim"), 3, 10, eta=eta, seed=5)
+    ours = sample_images(unet, make_scheduler(make_noise_scheduler(), "ddim"), 3, 10, eta=eta, seed=5)
     torch.testing.assert_close(ours, as_tensor(expected), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("sampler", list(SAMPLERS))
+@pytest.mark.parametrize("sampler", list(SCHEDULERS))
 def test_every_sampler_draws_and_repeats_itself(unet, sampler):
-    scheduler = make_sampler(make_scheduler(), sampler)
+    scheduler = make_scheduler(make_noise_scheduler(), sampler)
     first = sample_images(unet, scheduler, 5, 6, seed=1, batch_size=2)
     assert first.shape == (5, 3, 16, 16) and first.isfinite().all() and first.abs().max() <= 1
     assert torch.equal(sample_images(unet, scheduler, 5, 6, seed=1, batch_size=2), first)
     assert not torch.equal(sample_images(unet, scheduler, 5, 6, seed=2, batch_size=2), first)
 
 
-@pytest.mark.parametrize("sampler", list(SAMPLERS))
+@pytest.mark.parametrize("sampler", list(SCHEDULERS))
 def test_no_sampler_starts_where_there_is_no_signal(sampler):
     trained = DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2")
-    scheduler = make_sampler(trained, sampler)
+    scheduler = make_scheduler(trained, sampler)
     scheduler.set_timesteps(20)
     first = trained.alphas_cumprod[int(scheduler.timesteps[0])]
     ratio = first / (1 - first)
     assert 0.04 < float(ratio) ** 0.5 < 0.15
     # A scheduler that was exchanged before leaves nothing of its spacing behind.
-    again = make_sampler(make_sampler(trained), sampler)
+    again = make_scheduler(make_scheduler(trained), sampler)
     again.set_timesteps(20)
     assert torch.equal(again.timesteps, scheduler.timesteps)
 
 
-@pytest.mark.parametrize("sampler", list(SAMPLERS))
+@pytest.mark.parametrize("sampler", list(SCHEDULERS))
 def test_samplers_start_from_the_same_noise(unet, sampler, monkeypatch):
-    scheduler, starts = make_sampler(make_scheduler(), sampler), []
+    scheduler, starts = make_scheduler(make_noise_scheduler(), sampler), []
     step = scheduler.step
 
     def watch(prediction, t, sample, *args, **options):
@@ -93,13 +93,13 @@ def test_samplers_start_from_the_same_noise(unet, sampler, monkeypatch):
 
 
 def test_looks_on_the_way(unet):
-    scheduler = make_sampler(make_scheduler(), "ddim")
-    images, looks = sample_images(unet, scheduler, 3, 5, keep=(0, 4), batch_size=2)
-    assert [t for t, _, _ in looks] == [40, 0] and looks[0][1].shape == (2, 3, 16, 16)
+    scheduler = make_scheduler(make_noise_scheduler(), "ddim")
+    images, trajectory = sample_images(unet, scheduler, 3, 5, record_steps=(0, 4), batch_size=2)
+    assert [t for t, _, _ in trajectory] == [40, 0] and trajectory[0][1].shape == (2, 3, 16, 16)
     noise = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(looks[0][1], noise)
+    torch.testing.assert_close(trajectory[0][1], noise)
     # The last step, to the clean picture, returns its own estimate.
-    torch.testing.assert_close(looks[1][2].clamp(-1, 1), images[:2])
+    torch.testing.assert_close(trajectory[1][2].clamp(-1, 1), images[:2])
 
 
 @pytest.mark.parametrize(
@@ -109,41 +109,44 @@ def test_looks_on_the_way(unet):
         (lambda u, s: sample_images(u, s, 2, 51), "from 1 to 50; got 51"),
         (lambda u, s: sample_images(u, s, 2, 5, eta=1.2), "eta must be from 0"),
         (
-            lambda u, s: sample_images(u, make_sampler(s, "sde-dpm-solver++"), 2, 50),
+            lambda u, s: sample_images(u, make_scheduler(s, "sde-dpm-solver++"), 2, 50),
             "50 is more than the 4. timesteps that this DPMSolver",
         ),
-        (lambda u, s: make_sampler(s, "pndm"), "unknown sampler 'pndm'; expected one of ddpm, ddim"),
+        (lambda u, s: make_scheduler(s, "pndm"), "unknown sampler 'pndm'; expected one of ddpm, ddim"),
         (
-            lambda u, s: make_sampler(s, "ddim", timestep_spacing="karras"),
+            lambda u, s: make_scheduler(s, "ddim", timestep_spacing="karras"),
             "no timestep_spacing 'karras'; it has lead",
         ),
-        (lambda u, s: make_sampler(s, "ddim", clip=True), "DDIMScheduler has no setting clip"),
+        (lambda u, s: make_scheduler(s, "ddim", clip=True), "DDIMScheduler has no setting clip"),
     ],
 )
 def test_wrong_settings_are_refused_before_any_work(call, words):
     with pytest.raises(ValueError, match=words):
-        call(None, make_sampler(make_scheduler(), "ddim"))
+        call(None, make_scheduler(make_noise_scheduler(), "ddim"))
 
 
-@pytest.mark.parametrize("sampler", list(SAMPLERS))
+@pytest.mark.parametrize("sampler", list(SCHEDULERS))
 def test_samplers_keep_a_noise_schedule_that_was_left_at_its_default(sampler):
     trained_with = DDPMScheduler(num_train_timesteps=50)  # linear, by default
-    made = make_sampler(trained_with, sampler)
+    made = make_scheduler(trained_with, sampler)
     torch.testing.assert_close(made.alphas_cumprod, trained_with.alphas_cumprod)
 
 
-@pytest.mark.parametrize("sampler", list(SAMPLERS))
-@pytest.mark.parametrize("between", list(SAMPLERS))
+@pytest.mark.parametrize("sampler", list(SCHEDULERS))
+@pytest.mark.parametrize("between", list(SCHEDULERS))
 def test_a_sampler_is_the_same_whichever_it_is_made_from(between, sampler):
-    direct, detour = make_sampler(make_scheduler(), sampler), make_sampler(make_scheduler(), between)
-    again = make_sampler(detour, sampler)
+    direct, detour = (
+        make_scheduler(make_noise_scheduler(), sampler),
+        make_scheduler(make_noise_scheduler(), between),
+    )
+    again = make_scheduler(detour, sampler)
     for name in inspect.signature(type(direct).__init__).parameters.keys() - {"self"}:
         assert direct.config[name] == again.config[name], name
 
 
-@pytest.mark.parametrize("sampler", list(SAMPLERS))
+@pytest.mark.parametrize("sampler", list(SCHEDULERS))
 def test_later_batches_start_from_the_same_noise_too(unet, sampler, monkeypatch):
-    scheduler, starts = make_sampler(make_scheduler(), sampler), []
+    scheduler, starts = make_scheduler(make_noise_scheduler(), sampler), []
     step, first = scheduler.step, []
 
     def watch(prediction, t, sample, *args, **options):
@@ -160,7 +163,7 @@ def test_later_batches_start_from_the_same_noise_too(unet, sampler, monkeypatch)
 
 
 def test_weights_of_half_precision_draw(one_thread):
-    images = sample_images(make_unet().to(torch.bfloat16), make_sampler(make_scheduler()), 2, 3)
+    images = sample_images(make_unet().to(torch.bfloat16), make_scheduler(make_noise_scheduler()), 2, 3)
     assert images.dtype == torch.float32 and images.isfinite().all()
 
 
@@ -170,16 +173,16 @@ def test_weights_of_half_precision_draw(one_thread):
 def test_comparison_scores_every_sampler_on_the_same_noise(unet):
     reference = load_sprites("test").as_tensor()
     settings = [SamplerSettings("ddim", 2), SamplerSettings("ddim", 3, eta=1.0), SamplerSettings("heun", 2)]
-    rows = compare_samplers(unet, make_scheduler(), settings, reference, 200, seeds=(0, 1))
+    rows = compare_samplers(unet, make_noise_scheduler(), settings, reference, 200, seeds=(0, 1))
     assert [row["name"] for row in rows] == ["ddim (eta=0)", "ddim (eta=1)", "heun"]
     assert [row["model_calls"] for row in rows] == [2, 3, 3]
     for row in rows:
         score = row["frechet_distance"]
         assert score["low"] <= score["value"] <= score["high"] and score["num_samples"] == 400
         assert row["seconds_per_image"] > 0 and row["precision"]["value"] < 0.2
-    alone = compare_samplers(unet, make_scheduler(), settings[:1], reference, 200, seeds=(1,))
+    alone = compare_samplers(unet, make_noise_scheduler(), settings[:1], reference, 200, seeds=(1,))
     both = rows[0]["frechet_distance"]["value"]
-    first = compare_samplers(unet, make_scheduler(), settings[:1], reference, 200, seeds=(0,))
+    first = compare_samplers(unet, make_noise_scheduler(), settings[:1], reference, 200, seeds=(0,))
     mean = (alone[0]["frechet_distance"]["value"] + first[0]["frechet_distance"]["value"]) / 2
     assert both == pytest.approx(mean, rel=1e-6)
 
@@ -189,7 +192,7 @@ def test_heun_calls_the_unet_as_often_as_it_says(unet, monkeypatch):
     monkeypatch.setattr(unet, "forward", lambda *args, **kw: calls.append(1) or forward(*args, **kw))
     for setting in (SamplerSettings("heun", 4), SamplerSettings("unipc", 4)):
         calls.clear()
-        sample_images(unet, make_sampler(make_scheduler(), setting.sampler), 1, 4)
+        sample_images(unet, make_scheduler(make_noise_scheduler(), setting.sampler), 1, 4)
         assert len(calls) == setting.model_calls
 
 
@@ -203,7 +206,7 @@ def test_interval_over_seeds_is_students():
 def test_settings_a_scheduler_does_not_have_stop_the_comparison_before_it_begins():
     good, bad = SamplerSettings("ddim", 2), SamplerSettings("ddpm", 51)
     with pytest.raises(ValueError, match="from 1 to 50; got 51"):
-        compare_samplers(None, make_scheduler(), [good, bad], torch.zeros(300, 48), 200)
+        compare_samplers(None, make_noise_scheduler(), [good, bad], torch.zeros(300, 48), 200)
 
 
 def test_script_asks_for_what_the_notebook_shows():
@@ -211,7 +214,7 @@ def test_script_asks_for_what_the_notebook_shows():
     keys = [compare_samplers_script.key(asdict(row)) for row in rows]
     assert len(set(keys)) == len(keys)
     for row in rows:
-        make_sampler(make_scheduler(), row.sampler, **row.scheduler)
+        make_scheduler(make_noise_scheduler(), row.sampler, **row.scheduler)
     assert {500, 10} <= {row.num_inference_steps for row in rows if row.sampler == "ddpm"}
 
 

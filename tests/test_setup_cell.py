@@ -79,7 +79,7 @@ def test_colab_fetches_the_series(tmp_path, clone, colab):
 def test_colab_without_an_address(tmp_path, colab):
     done = run_cell("", tmp_path, colab)
     assert done.returncode != 0
-    assert "RuntimeError: address unset: edit Repository in pyproject.toml" in done.stderr
+    assert "RuntimeError: address unset: edit repository in pyproject.toml" in done.stderr
     assert "make links" in done.stderr
 
 
@@ -160,7 +160,7 @@ def series(tmp_path):
 
 def set_address(root, address):
     """Write a pyproject.toml with an address."""
-    (root / "pyproject.toml").write_text(f'[project.urls]\nRepository = "{address}"\n')
+    (root / "pyproject.toml").write_text(f'[tool.series]\nrepository = "{address}"\n')
 
 
 def read_all(root):
@@ -199,7 +199,7 @@ def test_address_comes_from_the_remote_where_pyproject_has_none(series):
     git("remote", "set-url", "origin", str(series), cwd=series)
     assert stamp_links.find_address(series) == ""
     set_address(series, "not an address")
-    with pytest.raises(ValueError, match="Repository is 'not an address'"):
+    with pytest.raises(ValueError, match="repository is 'not an address'"):
         stamp_links.find_address(series)
 
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from helpers.datasets import SPRITES_PATH
-from helpers.sprites import CLASS_NAMES, FAMILIES, draw_class, draw_sprite
-from scripts import make_sprites
+from scripts.make_sprites import CLASS_NAMES, FAMILIES, draw_class, draw_sprite
+from scripts.make_sprites import __main__ as make_sprites
 
 PER_CLASS = 4000
 REDRAWN = 40
@@ -32,7 +32,7 @@ def one_class(request, bundled):
 
 @pytest.fixture(scope="module")
 def made_twice(tmp_path_factory):
-    """Two folders with what scripts/make_sprites.py makes, 20 sprites of each class."""
+    """Two folders with what scripts/make_sprites makes, 20 sprites of each class."""
     folders = [tmp_path_factory.mktemp(f"made {i}") for i in range(2)]
     for folder in folders:
         with pytest.MonkeyPatch.context() as patch:
@@ -170,7 +170,7 @@ def test_unknown_class_is_named_with_those_there_are(draw):
         draw("dragon")
 
 
-# --- scripts/make_sprites.py ----------------------------------------------------------------------
+# --- scripts/make_sprites ----------------------------------------------------------------------
 
 
 def test_making_the_data_twice_gives_the_same_bytes(made_twice):

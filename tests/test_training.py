@@ -12,13 +12,20 @@ from statistics import mean
 
 import pytest
 import torch
-from conftest import make_dataset, make_scheduler, make_unet
+from conftest import make_dataset, make_noise_scheduler, make_unet
 from diffusers.models.unets.unet_2d import UNet2DOutput
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from helpers import checkpoints, training
-from helpers.training import StepSampler, TrainingDivergedError, choose_precision, diffusion_loss, train
+from helpers import training
+from helpers.training import (
+    ResumableBatchSampler,
+    TrainingDivergedError,
+    checkpoints,
+    choose_precision,
+    diffusion_loss,
+    train,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
@@ -29,7 +36,7 @@ def short_run(num_steps=4, unet=None, dataset=None, scheduler=None, **settings):
     unet = unet or make_unet(size=8)
     settings = {"batch_size": 4, "warmup_steps": 1, "device": "cpu", "mixed_precision": "no"} | settings
     dataset = dataset or make_dataset(12, size=8)
-    return unet, train(unet, scheduler or make_scheduler(), dataset, num_steps, **settings)
+    return unet, train(unet, scheduler or make_noise_scheduler(), dataset, num_steps, **settings)
 
 
 def same_weights(a: nn.Module, b: nn.Module) -> bool:
@@ -85,7 +92,7 @@ BAD_SETTINGS = {
     ),
     "grey images": ({"dataset": make_dataset(channels=1)}, "have 1 channels, the UNet expects 3"),
     "unknown prediction type": (
-        {"scheduler": make_scheduler("noise")},
+        {"scheduler": make_noise_scheduler("noise")},
         "prediction_type 'noise' is unknown; expected one of epsilon, v_prediction, sample",
     ),
 }
@@ -111,36 +118,36 @@ def test_an_empty_dataset_is_refused():
             raise IndexError(index)
 
     with pytest.raises(ValueError, match=r"batch_size=4 is larger than the dataset \(0 images\)"):
-        train(make_unet(), make_scheduler(), Empty(), 2, batch_size=4)
+        train(make_unet(), make_noise_scheduler(), Empty(), 2, batch_size=4)
 
 
 # --- which images are drawn ---------------------------------------------------------------------
 
 
-def drawn(sampler: StepSampler) -> list[int]:
+def drawn(sampler: ResumableBatchSampler) -> list[int]:
     """All the indices that a sampler draws, in order."""
     return list(itertools.chain(*sampler))
 
 
 def test_each_epoch_sees_each_image_at_most_once_in_an_order_of_its_own():
-    order = drawn(StepSampler(10, 3, 0, 9, seed=1))
+    order = drawn(ResumableBatchSampler(10, 3, 0, 9, seed=1))
     epochs = [order[i : i + 9] for i in (0, 9, 18)]
     assert all(len(epoch) == len(set(epoch)) == 9 and set(epoch) <= set(range(10)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
     # What is left over differs from epoch to epoch, or an image would never be seen.
-    assert set(drawn(StepSampler(10, 3, 0, 60, seed=1))) == set(range(10))
+    assert set(drawn(ResumableBatchSampler(10, 3, 0, 60, seed=1))) == set(range(10))
 
 
 @pytest.mark.parametrize("weights", [None, torch.arange(1.0, 11.0)])
 @pytest.mark.parametrize("start", [1, 3, 7])
 def test_a_sampler_started_late_gives_what_an_early_one_gives_there(start, weights):
-    late = StepSampler(10, 3, start, 12, 5, weights)
-    assert list(late) == list(StepSampler(10, 3, 0, 12, 5, weights))[start:]
+    late = ResumableBatchSampler(10, 3, start, 12, 5, weights)
+    assert list(late) == list(ResumableBatchSampler(10, 3, 0, 12, 5, weights))[start:]
     assert len(late) == 12 - start
 
 
 def test_sampler_seeds_give_different_orders():
-    orders = {tuple(drawn(StepSampler(10, 5, 0, 2, seed))) for seed in range(8)}
+    orders = {tuple(drawn(ResumableBatchSampler(10, 5, 0, 2, seed))) for seed in range(8)}
     assert len(orders) == 8
 
 
@@ -182,7 +189,7 @@ class Oracle:
 def test_only_the_right_answer_has_no_loss(asked, given):
     torch.manual_seed(0)
     images = torch.rand(64, 3, 8, 8) * 2 - 1
-    scheduler = make_scheduler(asked)
+    scheduler = make_noise_scheduler(asked)
     oracle = Oracle(scheduler, images, given)
     loss = diffusion_loss(oracle, scheduler, images)
     assert (loss < 1e-8) if asked == given else (loss > 0.05)
@@ -195,13 +202,13 @@ def test_loss_of_answering_nothing_is_the_mean_square_of_the_noise():
     def nothing(noisy_images, timesteps):
         return UNet2DOutput(sample=torch.zeros_like(noisy_images))
 
-    assert diffusion_loss(nothing, make_scheduler(), images).item() == pytest.approx(1, abs=0.02)
+    assert diffusion_loss(nothing, make_noise_scheduler(), images).item() == pytest.approx(1, abs=0.02)
 
 
 @pytest.mark.parametrize("prediction_type", training.PREDICTION_TYPES)
 def test_min_snr_counts_an_error_of_the_image_alike_whatever_is_predicted(prediction_type):
     torch.manual_seed(0)
-    images, scheduler = torch.zeros(4000, 1, 2, 2), make_scheduler(prediction_type)
+    images, scheduler = torch.zeros(4000, 1, 2, 2), make_noise_scheduler(prediction_type)
     oracle = Oracle(scheduler, images + 0.1, prediction_type)  # sees every image 0.1 too light
     loss = diffusion_loss(oracle, scheduler, images, snr_gamma=5.0)
     alphas = scheduler.alphas_cumprod
@@ -217,9 +224,11 @@ def test_condition_reaches_the_unet_as_a_dict_or_as_hidden_states():
         return UNet2DOutput(sample=noisy_images)
 
     images = torch.zeros(2, 3, 8, 8)
-    diffusion_loss(unet, make_scheduler(), images, lambda one_hot: {"class_labels": one_hot + 1}, labels)
-    diffusion_loss(unet, make_scheduler(), images, lambda one_hot: one_hot * 2, labels)
-    diffusion_loss(unet, make_scheduler(), images)
+    diffusion_loss(
+        unet, make_noise_scheduler(), images, lambda one_hot: {"class_labels": one_hot + 1}, labels
+    )
+    diffusion_loss(unet, make_noise_scheduler(), images, lambda one_hot: one_hot * 2, labels)
+    diffusion_loss(unet, make_noise_scheduler(), images)
     assert torch.equal(seen[0].pop("class_labels"), labels + 1)
     assert torch.equal(seen[1].pop("encoder_hidden_states"), labels * 2)
     assert seen == [{}, {}, {}]
@@ -227,7 +236,7 @@ def test_condition_reaches_the_unet_as_a_dict_or_as_hidden_states():
 
 @pytest.mark.parametrize("prediction_type", training.PREDICTION_TYPES)
 def test_loss_goes_down_for_each_prediction_type(prediction_type):
-    scheduler = make_scheduler(prediction_type)
+    scheduler = make_noise_scheduler(prediction_type)
     unet, history = short_run(
         60, dataset=make_dataset(8, size=8), batch_size=8, scheduler=scheduler, learning_rate=1e-2
     )
@@ -270,7 +279,7 @@ def test_two_small_batches_step_like_one_large_batch(monkeypatch):
     def plain_loss(unet, noise_scheduler, images, condition, labels, snr_gamma):
         return (unet(images, torch.full((len(images),), 5)).sample - images).square().mean()
 
-    monkeypatch.setattr("helpers.training.state.diffusion_loss", plain_loss)
+    monkeypatch.setattr("helpers.training.trainer.diffusion_loss", plain_loss)
     one, two = Spy(make_dataset(16, size=8)), Spy(make_dataset(16, size=8))
     unet_one, once = short_run(6, dataset=one, batch_size=8, learning_rate=1e-4)
     unet_two, twice = short_run(
@@ -383,7 +392,7 @@ def test_the_callers_random_numbers_go_on_undisturbed():
     short_run(dataset=dataset)
     assert torch.equal(torch.get_rng_state(), before)
     with pytest.raises(ValueError):
-        short_run(dataset=dataset, scheduler=make_scheduler("noise"))
+        short_run(dataset=dataset, scheduler=make_noise_scheduler("noise"))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -460,7 +469,7 @@ def train_in_child(folder, out, delay=0.0, killed_while_writing=None):
     both = nn.ModuleList([unet, condition])
     history = train(
         unet,
-        make_scheduler("v_prediction"),
+        make_noise_scheduler("v_prediction"),
         SlowDataset(delay),
         NUM_STEPS,
         condition=ClassLabels(condition),

@@ -11,11 +11,13 @@ import torch
 from diffusers import DDPMPipeline
 from safetensors.torch import load_file
 
+from helpers import models
 from helpers.datasets import load_sprites
-from helpers.evaluation import generate_images, label_accuracy
-from helpers.sampling import make_sampler
+from helpers.evaluation import label_accuracy
+from helpers.sampling import generate_images, make_scheduler
 from helpers.weights import load_pipeline
-from scripts import make_sprites, train
+from scripts import train
+from scripts.make_sprites import __main__ as make_sprites
 
 WEIGHTS = train.ROOT / "weights"
 UNET = {"unet/config.json", "unet/diffusion_pytorch_model.safetensors"}
@@ -71,7 +73,7 @@ def test_folder_is_small_and_holds_nothing_that_can_run(name):
 
 
 def test_pipeline_is_that_of_the_training_script(pipeline):
-    unet, noise_scheduler = train.build_unconditional()
+    unet, noise_scheduler = models.build_unconditional()
     assert as_json(settings(pipeline.unet)) == as_json(settings(unet))
     assert as_json(settings(pipeline.scheduler)) == as_json(settings(noise_scheduler))
     assert all(bool(p.isfinite().all()) and p.dtype == torch.float32 for p in pipeline.unet.parameters())
@@ -79,10 +81,10 @@ def test_pipeline_is_that_of_the_training_script(pipeline):
 
 def test_conditional_pipeline_is_that_of_the_training_script(one_thread):
     loaded = load_pipeline("label_conditioned")
-    unet, class_net, noise_scheduler = train.build_label_conditioned(load_sprites("test").class_names)
+    unet, class_net, noise_scheduler = models.build_label_conditioned(load_sprites("test").class_names)
     assert as_json(settings(loaded.unet)) == as_json(settings(unet))
     assert as_json(settings(loaded.class_net)) == as_json(settings(class_net))
-    assert as_json(settings(loaded.scheduler)) == as_json(settings(make_sampler(noise_scheduler)))
+    assert as_json(settings(loaded.scheduler)) == as_json(settings(make_scheduler(noise_scheduler)))
     assert loaded.config.prediction_type == noise_scheduler.config.prediction_type
     assert all(bool(p.isfinite().all()) and p.dtype == torch.float32 for p in loaded.unet.parameters())
 
@@ -168,7 +170,9 @@ def test_script_writes_a_pipeline_its_record_and_its_card(trained):
     folder, name = trained
     weights = folder / "weights"
     loaded = load_pipeline(name, weights)
-    built = train.build_unconditional() if name == "unconditional" else train.build_label_conditioned("abcde")
+    built = (
+        models.build_unconditional() if name == "unconditional" else models.build_label_conditioned("abcde")
+    )
     assert as_json(settings(loaded.unet)) == as_json(settings(built[0]))
     run = json.loads((weights / name / "training.json").read_text(encoding="utf-8"))
     assert run["command"] == f"python scripts/train.py {name} --steps 3 --batch-size 4 --seed 7"
@@ -215,4 +219,4 @@ def test_script_trains_weights_further(trained):
 
 def test_weights_of_another_kind_are_no_start(one_thread):
     with pytest.raises(ValueError, match="label_conditioned has another unet than the one to train"):
-        train.load_start("label_conditioned", train.build_unconditional()[0])
+        train.load_start("label_conditioned", models.build_unconditional()[0])

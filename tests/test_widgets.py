@@ -5,13 +5,13 @@ import time
 
 import numpy as np
 import pytest
-from conftest import make_scheduler, make_unet
+from conftest import make_noise_scheduler, make_unet
 from PIL import Image
 from test_pipelines import make_pipeline
 
-from helpers.figures import PAD, RATIO, to_tensor
-from helpers.sampling import SAMPLERS, make_sampler
-from helpers.sprites import draw_sprite
+from helpers.plotting import to_tensor
+from helpers.plotting.style import PAD, RATIO
+from helpers.sampling import SCHEDULERS, make_scheduler
 from helpers.widgets import (
     base,
     denoising_player,
@@ -22,6 +22,7 @@ from helpers.widgets import (
     samplers,
 )
 from helpers.widgets.noise import SIDE, TOP
+from scripts.make_sprites import draw_sprite
 
 SPRITES = [draw_sprite(name, 0, 0).image for name in ("hero", "food")]
 
@@ -169,7 +170,7 @@ def test_pipeline_without_labels_is_refused():
 
 @pytest.fixture
 def playground(one_thread):
-    return sampler_playground(make_unet().eval(), make_scheduler(), num_inference_steps=4)
+    return sampler_playground(make_unet().eval(), make_noise_scheduler(), num_inference_steps=4)
 
 
 def test_each_setting_of_the_sampler_redraws(playground):
@@ -186,7 +187,7 @@ def test_each_setting_of_the_sampler_redraws(playground):
         seen.add(playground.picture.value)
 
 
-@pytest.mark.parametrize("sampler", list(SAMPLERS))
+@pytest.mark.parametrize("sampler", list(SCHEDULERS))
 def test_every_sampler_can_be_played_with(playground, sampler):
     playground.clip.value, playground.eta.value = True, 0.3
     playground.sampler.value = sampler
@@ -197,10 +198,10 @@ def test_every_sampler_can_be_played_with(playground, sampler):
     assert playground.scheduler().config.get("clip_sample", False) == clips
 
 
-@pytest.mark.parametrize("sampler", list(SAMPLERS))
+@pytest.mark.parametrize("sampler", list(SCHEDULERS))
 def test_playground_draws_with_the_defaults_of_the_series_unless_told(playground, sampler):
     playground.sampler.value = sampler
-    assert playground.scheduler().config == make_sampler(make_scheduler(), sampler).config
+    assert playground.scheduler().config == make_scheduler(make_noise_scheduler(), sampler).config
     playground.spacing.value = "trailing"
     assert playground.scheduler().config.timestep_spacing == "trailing"
 

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from helpers.sprites import CLASS_NAMES
-
 from .core import ImageDataset
 
+CLASS_NAMES = ("hero", "non-hero", "food", "spell", "side-facing hero")
 SPRITES_PATH = Path(__file__).resolve().parents[2] / "data" / "sprites.npz"
 
 # What numpy raises for a file that is cut short, damaged, not an array file, or pickled.

@@ -12,11 +12,10 @@ from .classifier import (
     split_words,
     word_targets,
 )
-from .generation import generate_images
+from .comparison import SamplerSettings, compare_samplers, score_sets
+from .metrics import Score, frechet_distance, kernel_distance, label_accuracy, precision_recall, share
 from .neighbours import copies, nearest_neighbours
 from .report import Report, evaluate, guidance_table, real_halves
-from .samplers import SamplerSettings, compare_samplers, score_sets
-from .scores import Score, frechet_distance, kernel_distance, label_accuracy, precision_recall, share
 from .tables import ablation_table, comparison_table, quality_curves, summary_table
 
 __all__ = [
@@ -32,7 +31,6 @@ __all__ = [
     "evaluate",
     "extract_features",
     "frechet_distance",
-    "generate_images",
     "guidance_table",
     "kernel_distance",
     "label_accuracy",

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from .classifier import check_images, extract_features
-from .scores import Score, share
+from .metrics import Score, share
 
 NEAR_COPY = 0.05  # root mean square difference, of pixels in [-1, 1]
 EXACT_COPY = 8.5 / 127.5  # largest difference of any channel: eight of 255 levels, which nobody sees

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from .classifier import check_images, extract_features
+from .metrics import Score, frechet_distance, kernel_distance, label_accuracy, precision_recall
 from .neighbours import copies
-from .scores import Score, frechet_distance, kernel_distance, label_accuracy, precision_recall
 from .tables import markdown_table
 
 ROWS = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from .scores import Score
+from .metrics import Score
 
 RANDOM_SAMPLERS = ("ddpm", "sde-dpm-solver++")  # and DDIM with eta above 0
 SCORES = {"frechet_distance": "Fréchet distance ↓", "precision": "precision ↑", "recall": "recall ↑"}

@@ -1,21 +1,21 @@
 """The training loop of notebook 01, made reusable: one function for every model of the series."""
 
-from .loop import train
-from .parts import (
+from .config import (
     PREDICTION_TYPES,
-    StepSampler,
     TrainingConfig,
     TrainingDivergedError,
     TrainingHistory,
     choose_precision,
     get_device,
-    progress_bar,
 )
-from .state import Trainer, diffusion_loss, min_snr_weights
+from .data_order import ResumableBatchSampler
+from .loop import train
+from .loss import diffusion_loss, min_snr_weights
+from .trainer import Trainer
 
 __all__ = [
     "PREDICTION_TYPES",
-    "StepSampler",
+    "ResumableBatchSampler",
     "Trainer",
     "TrainingConfig",
     "TrainingDivergedError",
@@ -24,6 +24,5 @@ __all__ = [
     "diffusion_loss",
     "get_device",
     "min_snr_weights",
-    "progress_bar",
     "train",
 ]

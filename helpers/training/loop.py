@@ -9,18 +9,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from ..checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
 from ..datasets.core import class_weights
-from .parts import (
-    PRECISIONS,
-    PREDICTION_TYPES,
-    StepSampler,
-    TrainingConfig,
-    TrainingHistory,
-    get_device,
-    progress_bar,
-)
-from .state import Trainer
+from ..progress import progress_bar
+from .checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
+from .config import PRECISIONS, PREDICTION_TYPES, TrainingConfig, TrainingHistory, get_device
+from .data_order import ResumableBatchSampler
+from .trainer import Trainer
 
 
 def _check(unet, noise_scheduler, dataset, config: TrainingConfig) -> None:
@@ -167,7 +161,7 @@ def _run(trainer: Trainer, dataset, folder, every_steps, every_minutes) -> None:
         weights = class_weights(dataset)
     parts = config.gradient_accumulation_steps
     start, stop = trainer.step * parts, config.num_steps * parts
-    sampler = StepSampler(len(dataset), config.batch_size, start, stop, config.seed, weights)
+    sampler = ResumableBatchSampler(len(dataset), config.batch_size, start, stop, config.seed, weights)
     batches = iter(DataLoader(dataset, batch_sampler=sampler))
     before, begun, saved = trainer.history.seconds, time.monotonic(), time.monotonic()
     running = None

@@ -6,7 +6,7 @@ import ipywidgets
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from ..figures import WIDTH
+from ..plotting.style import WIDTH
 
 
 class Explorer(ipywidgets.VBox):

@@ -10,8 +10,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from ..figures import PAD, PALETTE, RATIO, STYLE, WIDTH, NotebookFigure, encode_png, to_images, to_tensor
-from ..plotting import plot_forward_process
+from ..plotting import plot_forward_process, to_images, to_tensor
+from ..plotting.style import PAD, PALETTE, RATIO, STYLE, WIDTH, NotebookFigure, encode_png
 from .base import Explorer
 
 SCHEDULES = {"linear": "linear", "scaled linear": "scaled_linear", "cosine": "squaredcos_cap_v2"}

@@ -8,15 +8,14 @@ import ipywidgets
 import torch
 from matplotlib.figure import Figure
 
-from ..figures import to_tensor
-from ..plotting import plot_denoising_steps, plot_generated_images
-from ..sampling import SAMPLERS, SPACINGS, make_sampler, sample_images
+from ..plotting import plot_denoising_steps, plot_generated_images, to_tensor
+from ..sampling import SCHEDULERS, SPACINGS, make_scheduler, sample_images
 from .base import Explorer
 
-LOOKS = 9  # pictures in a filmstrip
+FRAMES = 9  # pictures in a filmstrip
 
 
-def evenly(count: int, most: int = LOOKS) -> list[int]:
+def evenly(count: int, most: int = FRAMES) -> list[int]:
     """At most so many numbers out of 0 … count - 1, evenly spaced, the last one among them."""
     return sorted({round(i * (count - 1) / max(1, most - 1)) for i in range(most)})
 
@@ -28,7 +27,7 @@ class SamplerPlayground(Explorer):
         self.unet, self.noise_scheduler = unet, noise_scheduler
         most = noise_scheduler.config.num_train_timesteps
         late = {"continuous_update": False}
-        self.sampler = ipywidgets.Dropdown(options=list(SAMPLERS), value="ddim", description="sampler")
+        self.sampler = ipywidgets.Dropdown(options=list(SCHEDULERS), value="ddim", description="sampler")
         self.steps = ipywidgets.IntSlider(num_inference_steps, 1, min(100, most), description="steps", **late)
         self.eta = ipywidgets.FloatSlider(0, min=0, max=1, step=0.1, description="eta", **late)
         clipping = [("default", None), ("yes", True), ("no", False)]
@@ -39,46 +38,46 @@ class SamplerPlayground(Explorer):
         super().__init__([self.sampler, self.steps, self.eta, self.clip, self.spacing, self.seed])
 
     def scheduler(self):
-        """Make the chosen scheduler, with what `make_sampler` chooses where nothing is chosen."""
+        """Make the chosen scheduler, with what `make_scheduler` chooses where nothing is chosen."""
         settings = {"timestep_spacing": self.spacing.value, "clip_sample": self.clip.value}
         chosen = {name: value for name, value in settings.items() if value is not None}
         if not self.can_clip():
             chosen.pop("clip_sample", None)
-        return make_sampler(self.noise_scheduler, self.sampler.value, **chosen)
+        return make_scheduler(self.noise_scheduler, self.sampler.value, **chosen)
 
     def can_clip(self) -> bool:
         """Whether the chosen scheduler can clip its estimate of x_0."""
-        return "clip_sample" in inspect.signature(SAMPLERS[self.sampler.value][0].__init__).parameters
+        return "clip_sample" in inspect.signature(SCHEDULERS[self.sampler.value][0].__init__).parameters
 
     def sample(self) -> tuple[list, float]:
         """Draw one image; return (timestep, x_t, estimate of x_0) up to the finished one, and the seconds."""
         scheduler, steps, begun = self.scheduler(), self.steps.value, time.perf_counter()
         scheduler.set_timesteps(steps)
-        keep = evenly(len(scheduler.timesteps))[:-1] or [0]  # the finished picture is the last
-        options = {"eta": self.eta.value, "seed": self.seed.value, "keep": keep}
-        images, looks = sample_images(self.unet, scheduler, 1, steps, **options)
+        record_steps = evenly(len(scheduler.timesteps))[:-1] or [0]  # the finished picture is the last
+        options = {"eta": self.eta.value, "seed": self.seed.value, "record_steps": record_steps}
+        images, trajectory = sample_images(self.unet, scheduler, 1, steps, **options)
         seconds = time.perf_counter() - begun
         # Where the scheduler gives no estimates, the last picture has none either.
-        return [*looks, (0, images, None if looks[-1][2] is None else images)], seconds
+        return [*trajectory, (0, images, None if trajectory[-1][2] is None else images)], seconds
 
     def draw(self) -> tuple[bytes, str]:
         """Draw the chosen state."""
-        looks, seconds = self.sample()
+        trajectory, seconds = self.sample()
         words = [f"{self.sampler.value}, {self.steps.value} steps in <b>{seconds:.2f} s</b>"]
         if self.eta.value and self.sampler.value != "ddim":
             words.append("only ddim takes eta")
         if self.clip.value is not None and not self.can_clip():
             words.append("clip_sample is no setting of it")
-        return _filmstrip(looks).to_png(), "; ".join(words)
+        return _filmstrip(trajectory).to_png(), "; ".join(words)
 
     def static_picture(self) -> Figure:
         """Draw the filmstrip of what is chosen."""
         return _filmstrip(self.sample()[0])
 
 
-def _filmstrip(looks: list) -> Figure:
+def _filmstrip(trajectory: list) -> Figure:
     """Draw the way of the first image, with the estimates of x_0 where the scheduler gives them."""
-    times, images, estimates = zip(*looks, strict=True)
+    times, images, estimates = zip(*trajectory, strict=True)
     if any(estimate is None for estimate in estimates):
         return plot_denoising_steps([x[0] for x in images], times)
     return plot_denoising_steps([x[0] for x in images], times, [x[0] for x in estimates])

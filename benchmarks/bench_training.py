@@ -3,20 +3,17 @@
 import hashlib
 import json
 import statistics
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from benchmarks.bench_recipes import RECIPES, Recipe
+from helpers.files import package_versions, write_file
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from safetensors import SafetensorError, safe_open  # noqa: E402
-from safetensors.torch import save  # noqa: E402
-
-from helpers.checkpoints import write_file  # noqa: E402
-from scripts.bench_recipes import RECIPES, Recipe  # noqa: E402
-from scripts.train import package_versions  # noqa: E402
 
 PACKAGES = (
     "torch",
@@ -78,8 +75,8 @@ class Entry:
 def code_fingerprint() -> str:
     """Hash what a training depends on: the recipes, the training code, the packages' versions."""
     files = [
-        ROOT / "scripts" / "bench_recipes.py",
-        ROOT / "scripts" / "train.py",
+        ROOT / "benchmarks" / "bench_recipes.py",
+        ROOT / "helpers" / "models.py",
         ROOT / "data" / "sprites.npz",
     ]
     files += sorted((ROOT / "helpers" / "training").glob("*.py"))

@@ -1,36 +1,33 @@
 """Does it matter what the UNet predicts, and how its errors are weighed? Train, draw with samplers, score.
 
-    python scripts/compare_objectives.py
+    python benchmarks/compare_objectives.py
 
 Writes benchmarks/results/objectives.json; tables go into benchmarks/README.md. About half an hour.
 """
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+import torch
+from diffusers import DDPMPipeline, DDPMScheduler
 
-import torch  # noqa: E402
-from diffusers import DDPMPipeline, DDPMScheduler  # noqa: E402
-
-from helpers.checkpoints import write_file  # noqa: E402
-from helpers.datasets import load_sprites  # noqa: E402
-from helpers.evaluation import (  # noqa: E402
+from helpers.datasets import load_sprites
+from helpers.evaluation import (
     Score,
     extract_features,
     frechet_distance,
-    generate_images,
     real_halves,
 )
-from helpers.evaluation.tables import markdown_table  # noqa: E402
-from helpers.sampling import make_sampler  # noqa: E402
-from helpers.training import train  # noqa: E402
-from helpers.weights import find_weights  # noqa: E402
-from scripts.cards import stamp  # noqa: E402
-from scripts.train import build_unconditional, describe_device  # noqa: E402
+from helpers.evaluation.tables import markdown_table
+from helpers.files import describe_device, write_file
+from helpers.models import build_unconditional
+from helpers.sampling import generate_images, make_scheduler
+from helpers.training import train
+from helpers.weights import find_weights
+from scripts.cards import stamp
+
+ROOT = Path(__file__).resolve().parents[1]
 
 RESULTS = ROOT / "benchmarks" / "results" / "objectives.json"
 # Name in the tables: what the UNet predicts, and γ of the min-SNR weighting (arXiv 2303.09556).
@@ -41,7 +38,7 @@ OBJECTIVES = {
     "v, min-SNR": ("v_prediction", 5.0),
 }
 # (name in the tables, sampler, its settings, steps)
-SAMPLERS = [
+SCHEDULERS = [
     ("DDPM", "ddpm", {}, 100),
     ("DDIM, clipping (the default)", "ddim", {"clip_sample": True}, 20),
     ("DDIM, `clip_sample=False`", "ddim", {}, 20),
@@ -59,7 +56,7 @@ SAMPLERS = [
 def score(pipeline: DDPMPipeline, trained_with, reference: torch.Tensor, samples: int, settings) -> dict:
     """Draw with one sampler and score."""
     name, sampler, options, steps = settings
-    scheduler = make_sampler(trained_with, sampler, **options)
+    scheduler = make_scheduler(trained_with, sampler, **options)
     images = generate_images(DDPMPipeline(pipeline.unet, scheduler), samples, num_inference_steps=steps)
     # A sampler that blows up draws NaN: grey then, and far from any sprite.
     distance = frechet_distance(extract_features(images.nan_to_num(0)), reference)
@@ -93,11 +90,11 @@ def main() -> None:
         train(unet, noise_scheduler, load_sprites("train"), args.steps, snr_gamma=snr_gamma, device="cpu")
         pipelines[f"{name}, {args.steps:,} steps"] = DDPMPipeline(unet, noise_scheduler)
     result = {
-        "command": f"python scripts/compare_objectives.py --steps {args.steps} --samples {args.samples}",
+        "command": f"python benchmarks/compare_objectives.py --steps {args.steps} --samples {args.samples}",
         "device": describe_device(torch.device("cpu")),
         "floor": frechet_distance(others[: args.samples], reference)._asdict(),
         "models": {
-            name: [score(p, p.scheduler, reference, args.samples, settings) for settings in SAMPLERS]
+            name: [score(p, p.scheduler, reference, args.samples, settings) for settings in SCHEDULERS]
             for name, p in pipelines.items()
         },
     }

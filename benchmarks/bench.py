@@ -1,7 +1,7 @@
 """Train and score the textbook's recipe, ours and two packages on the same cores, and write the results.
 
-    python scripts/benchmark.py              # make bench: an hour for the textbook; 3.5 in all
-    python scripts/benchmark.py --budget 6   # make bench BUDGET=6: trains for a tenth of the time
+    python benchmarks/bench.py              # make bench: an hour for the textbook; 3.5 in all
+    python benchmarks/bench.py --budget 6   # make bench BUDGET=6: trains for a tenth of the time
 
 The recipes take turns of a few seconds each, so that whatever else the machine does hits all alike. A run
 that is stopped goes on with what it finds in runs/benchmark. Only the full one replaces the stored results.
@@ -9,28 +9,26 @@ that is stopped goes on with what it finds in runs/benchmark. Only the full one 
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+import torch
+from safetensors.torch import load_file
 
-import torch  # noqa: E402
-from safetensors.torch import load_file  # noqa: E402
-
-from helpers.checkpoints import write_file  # noqa: E402
-from helpers.datasets import load_sprites  # noqa: E402
-from helpers.evaluation import extract_features, frechet_distance, precision_recall, real_halves  # noqa: E402
-from scripts.bench_machine import matrix_peaks, measure_machine  # noqa: E402
-from scripts.bench_recipes import RECIPES  # noqa: E402
-from scripts.bench_training import (  # noqa: E402
+from benchmarks.bench_machine import matrix_peaks, measure_machine
+from benchmarks.bench_recipes import RECIPES
+from benchmarks.bench_training import (
     Entry,
     code_fingerprint,
     make_entries,
     seconds_per_step,
     train_in_turns,
 )
+from helpers.datasets import load_sprites
+from helpers.evaluation import extract_features, frechet_distance, precision_recall, real_halves
+from helpers.files import write_file
+
+ROOT = Path(__file__).resolve().parents[1]
 
 RESULTS = ROOT / "benchmarks" / "results" / "benchmark.json"
 FULL = 60
@@ -146,12 +144,12 @@ def main() -> None:
         print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
     result = run(args.budget, args.samples, args.seeds, args.recipes, args.folder, log)
-    command = f"python scripts/benchmark.py --budget {args.budget:g} --samples {args.samples}"
+    command = f"python benchmarks/bench.py --budget {args.budget:g} --samples {args.samples}"
     result["command"] = f"{command} --seeds {' '.join(map(str, args.seeds))}"
     full = args.budget == FULL and args.recipes == list(RECIPES)
     output = args.output or (RESULTS if full else ROOT / "build" / f"benchmark-{args.budget:g}.json")
     write_file(output, (json.dumps(result, indent=1) + "\n").encode())
-    log(f"wrote {output}; tables and plot: python scripts/bench_report.py --results {output}")
+    log(f"wrote {output}; tables and plot: python benchmarks/bench_report.py --results {output}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """Draw the bundled sprites: data/sprites.npz, a contact sheet per class, and the data card's figures.
 
-python scripts/make_sprites.py
+python -m scripts.make_sprites
 """
 
 import argparse
 import hashlib
 import io
-import sys
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -15,12 +14,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from helpers.files import write_file
+from scripts.cards import stamp
+from scripts.make_sprites import CLASS_NAMES, FAMILIES, Sprite, draw_class
 
-from helpers.checkpoints import write_file  # noqa: E402
-from helpers.sprites import CLASS_NAMES, FAMILIES, Sprite, draw_class  # noqa: E402
-from scripts.cards import stamp  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 VERSION = "1"
 

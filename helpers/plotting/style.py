@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -83,63 +82,6 @@ def encode_png(pixels: np.ndarray, colours: int | None = None) -> bytes:
         picture = picture.quantize(colours, dither=Image.Dither.NONE)
     picture.save(file, "png")
     return file.getvalue()
-
-
-def to_images(images) -> np.ndarray:
-    """Turn any pictures of this project into pictures for people.
-
-    Parameters
-    ----------
-    images : tensor, array, PIL image, or list of them
-        Float [n, c, h, w] or [c, h, w], in [-1, 1] (what lies outside is clipped); uint8 [n, h, w, c],
-        [h, w, c] or grey [n, h, w], [h, w]; or PIL images of one size. c is 1 or 3.
-
-    Returns
-    -------
-    uint8 array [n, h, w, 3]
-
-    Raises
-    ------
-    ValueError
-        If the shape, the type or the values are something else.
-    """
-    if isinstance(images, Image.Image):
-        images = [images]
-    if isinstance(images, (list, tuple)) and images:
-        parts = [_pil_to_array(x)[None] if isinstance(x, Image.Image) else to_images(x) for x in images]
-        if len(shapes := {part.shape[1:] for part in parts}) > 1:
-            raise ValueError(f"the images have different shapes: {', '.join(map(str, sorted(shapes)))}")
-        return np.concatenate(parts)
-    array = images.detach().cpu() if isinstance(images, torch.Tensor) else np.asarray(images)
-    array = (array.float() if torch.is_tensor(array) and array.is_floating_point() else array).__array__()
-    found = f"got {array.dtype} of shape {tuple(array.shape)}"
-    if array.dtype.kind == "f" and array.ndim in (3, 4) and array.shape[-3] in (1, 3):
-        if not np.isfinite(array).all():
-            raise ValueError(f"the images hold NaN or infinite values; {found}")
-        array = np.moveaxis(((array.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8), -3, -1)
-    elif array.dtype == np.uint8 and array.ndim in (2, 3) and array.shape[-1] not in (1, 3):
-        array = array[..., None]
-    if array.dtype != np.uint8 or array.ndim not in (3, 4) or array.shape[-1] not in (1, 3) or not array.size:
-        raise ValueError(
-            "expected images as float [n, c, h, w] in [-1, 1], uint8 [n, h, w, c] or a list of PIL images, "
-            f"with c = 1 or 3; {found}"
-        )
-    array = array if array.ndim == 4 else array.reshape(-1, *array.shape[-3:])
-    return np.repeat(array, 3, axis=-1) if array.shape[-1] == 1 else array
-
-
-def _pil_to_array(picture: Image.Image) -> np.ndarray:
-    """Lay a picture on white, since a sprite's background is often transparent."""
-    white = Image.new("RGBA", picture.size, "white")
-    return np.array(Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB"))
-
-
-def to_tensor(images) -> torch.Tensor:
-    """Turn what `to_images` takes into float32 [n, c, h, w] in [-1, 1]; float tensors keep their values."""
-    pixels = to_images(images)
-    if isinstance(images, torch.Tensor) and images.is_floating_point():
-        return images.detach().cpu().float().reshape(-1, *images.shape[-3:])
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _measure(text: str) -> tuple[int, int]:

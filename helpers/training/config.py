@@ -1,11 +1,8 @@
-"""What a training run is made of: settings, history, device, precision, order of the data, progress."""
+"""What a training run is told and what it leaves behind: settings, history, device, precision."""
 
-import sys
 from dataclasses import dataclass, field
 
 import torch
-from torch.utils.data import Sampler
-from tqdm import tqdm
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 
@@ -73,11 +70,6 @@ def get_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def mix_seed(seed: int, number: int) -> int:
-    """Turn a seed and a step or epoch into one seed of 32 bits: the CPU's generator takes no more."""
-    return (seed * 0x9E3779B1 + number) % 2**32
-
-
 def choose_precision(mixed_precision: str, device: torch.device) -> str:
     """Turn "auto" into "bf16", "fp16" or "no", by what the hardware computes natively."""
     if mixed_precision != "auto":
@@ -88,52 +80,3 @@ def choose_precision(mixed_precision: str, device: torch.device) -> str:
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     has_bf16 = any(getattr(torch.cpu, probe, bool)() for probe in probes)
     return "bf16" if device.type == "cpu" and has_bf16 else "no"
-
-
-class StepSampler(Sampler):
-    """Batches of indices for steps start, start + 1, ...; each epoch is a new seeded permutation."""
-
-    def __init__(self, num_images: int, batch_size: int, start: int, stop: int, seed: int, weights=None):
-        self.num_images, self.batch_size, self.seed, self.weights = num_images, batch_size, seed, weights
-        self.start, self.stop = start, stop
-
-    def __len__(self):
-        return self.stop - self.start
-
-    def __iter__(self):
-        per_epoch, epoch, order = self.num_images // self.batch_size, None, None
-        for batch in range(self.start, self.stop):
-            if batch // per_epoch != epoch:
-                epoch = batch // per_epoch
-                generator = torch.Generator().manual_seed(mix_seed(self.seed, epoch))
-                if self.weights is None:
-                    order = torch.randperm(self.num_images, generator=generator)
-                else:
-                    order = torch.multinomial(self.weights, self.num_images, True, generator=generator)
-            position = batch % per_epoch * self.batch_size
-            yield order[position : position + self.batch_size].tolist()
-
-
-class _DisplayFile:
-    """A file that tqdm writes to and that shows the last line in place, as plain text in a notebook."""
-
-    def __init__(self):
-        from IPython.display import display
-
-        self.handle = display({"text/plain": ""}, raw=True, display_id=True)
-
-    def write(self, text: str) -> None:
-        if text.strip():
-            self.handle.update({"text/plain": text.strip("\r\n ")}, raw=True)
-
-    def flush(self) -> None:
-        pass
-
-
-def progress_bar(total: int, initial: int = 0, desc: str = "training") -> tqdm:
-    """Progress bar for terminals (stderr) and notebooks (one line of text that stays in the output)."""
-    # A process can import ipykernel without being a kernel, as pytest with nbval does.
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    in_notebook = hasattr(shell, "kernel")
-    where = {"file": _DisplayFile(), "ncols": 80, "ascii": " ▏▎▍▌▋▊▉█"} if in_notebook else {}
-    return tqdm(total=total, initial=initial, desc=desc, mininterval=0.5, **where)

@@ -8,16 +8,15 @@ import sys
 import time
 from pathlib import Path
 
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.bench_recipes import RECIPES, Recipe
+from benchmarks.bench_training import PACKAGES
+from helpers.datasets import load_sprites
+from helpers.files import describe_device, package_versions
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-import torch  # noqa: E402
-from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
-
-from helpers.datasets import load_sprites  # noqa: E402
-from scripts.bench_recipes import RECIPES, Recipe  # noqa: E402
-from scripts.bench_training import PACKAGES  # noqa: E402
-from scripts.train import describe_device, package_versions  # noqa: E402
 
 
 def matrix_peak(dtype: torch.dtype, seconds: float = 1.0, repeats: int = 3) -> float:
@@ -87,7 +86,7 @@ def measure_machine(names: list[str]) -> dict:
     """Measure what does not depend on how long anything was trained."""
     dataset = load_sprites("train")
     recipes = {name: RECIPES[name](dataset, 0, 1000) for name in names}
-    this = str(Path("scripts", "bench_machine.py"))
+    this = str(Path("benchmarks", "bench_machine.py"))
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     return {
         "device": describe_device(torch.device("cpu")),

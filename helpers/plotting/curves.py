@@ -7,7 +7,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from .figures import FONT, INK, PAD, STYLE, WIDTH, NotebookFigure, draw_panels, label_ends, pick_colours
+from .style import FONT, INK, PAD, STYLE, WIDTH, NotebookFigure, draw_panels, label_ends, pick_colours
 
 
 def get_alphas(noise_scheduler) -> np.ndarray:

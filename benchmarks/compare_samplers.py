@@ -1,33 +1,30 @@
 """DDPM, DDIM and modern samplers on the shipped weights, for notebook 03: quality against cost.
 
-    python scripts/compare_samplers.py
+    python benchmarks/compare_samplers.py
 
 Writes benchmarks/results/samplers.json after each row; a run that is stopped goes on. It takes over an hour.
 """
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+import torch
+from diffusers import DDPMPipeline
 
-import torch  # noqa: E402
-from diffusers import DDPMPipeline  # noqa: E402
-
-from helpers.checkpoints import write_file  # noqa: E402
-from helpers.datasets import load_sprites  # noqa: E402
-from helpers.evaluation import (  # noqa: E402
+from helpers.datasets import load_sprites
+from helpers.evaluation import (
     SamplerSettings,
     compare_samplers,
     extract_features,
     real_halves,
     score_sets,
 )
-from helpers.weights import find_weights  # noqa: E402
-from scripts.train import describe_device, package_versions  # noqa: E402
+from helpers.files import describe_device, package_versions, write_file
+from helpers.weights import find_weights
+
+ROOT = Path(__file__).resolve().parents[1]
 
 RESULTS = ROOT / "benchmarks" / "results" / "samplers.json"
 STEPS = (10, 20, 50, 100)
@@ -70,7 +67,7 @@ def main() -> None:
     pipeline = DDPMPipeline.from_pretrained(find_weights("unconditional"))
     reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
     seeds = " ".join(map(str, args.seeds))
-    command = f"python scripts/compare_samplers.py --samples {args.samples} --seeds {seeds}"
+    command = f"python benchmarks/compare_samplers.py --samples {args.samples} --seeds {seeds}"
     result = {"command": command, "comparison": [], "ablation": []}
     if args.output.is_file():
         stored = json.loads(args.output.read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from torch import nn
 from .classifier import check_images, extract_features, load_classifier
 
 GROUPS = 10
-NORMAL = 1.960  # the same of the normal distribution
+Z_95 = 1.960  # the same of the normal distribution
 
 
 class Score(NamedTuple):
@@ -38,12 +38,12 @@ def _shuffled(rows: torch.Tensor) -> torch.Tensor:
     return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))]
 
 
-def _some(rows: torch.Tensor, count: int) -> torch.Tensor:
+def _subsample(rows: torch.Tensor, count: int) -> torch.Tensor:
     """So many of the rows at random, or all."""
     return _shuffled(rows)[:count] if count < len(rows) else rows
 
 
-def _student(count: int) -> float:
+def _t_quantile(count: int) -> float:
     """97.5 % point of Student's t for the mean of so many values."""
     from scipy.stats import t
 
@@ -56,7 +56,7 @@ def mean_score(scores: Sequence[Score]) -> Score:
         return scores[0]
     values = torch.tensor([score.value for score in scores], dtype=torch.float64)
     value, count = float(values.mean()), len(scores)
-    error = _student(count) * float(values.std()) / math.sqrt(count)
+    error = _t_quantile(count) * float(values.std()) / math.sqrt(count)
     return Score(value, value - error, value + error, sum(score.num_samples for score in scores))
 
 
@@ -71,7 +71,7 @@ class _Identity(nn.Module):
         return features
 
 
-def _need(features: torch.Tensor, at_least: int, what: str) -> None:
+def _require_count(features: torch.Tensor, at_least: int, what: str) -> None:
     if len(features) < at_least:
         raise ValueError(f"{what} needs at least {at_least:,} images; got {len(features):,}")
 
@@ -111,14 +111,14 @@ def frechet_distance(
     """
     features, others = extract_features(images, classifier), extract_features(reference, classifier)
     for part in (features, others):
-        _need(part, 4 * features.shape[1], "the Fréchet distance")
+        _require_count(part, 4 * features.shape[1], "the Fréchet distance")
     value, left_out = _frechet(features, others), []
     group = _shuffled(torch.arange(len(features))) % GROUPS
     for i in range(GROUPS):
         left_out.append(_frechet(features[group != i], others))
     mean = sum(left_out) / GROUPS
     error = math.sqrt((GROUPS - 1) / GROUPS * sum((x - mean) ** 2 for x in left_out))
-    error *= _student(GROUPS)
+    error *= _t_quantile(GROUPS)
     return Score(value, max(0.0, value - error), value + error, len(features))
 
 
@@ -150,7 +150,7 @@ def kernel_distance(
     features, others = extract_features(images, classifier), extract_features(reference, classifier)
     size = min(len(features), len(others)) // GROUPS
     for part in (features, others):
-        _need(part, 20 * GROUPS, "the kernel distance")
+        _require_count(part, 20 * GROUPS, "the kernel distance")
     features, others = _shuffled(features), _shuffled(others)
     values = []
     with torch.random.fork_rng(), warnings.catch_warnings():
@@ -168,8 +168,8 @@ def kernel_distance(
 def share(hits: torch.Tensor) -> Score:
     """Share of True in a boolean tensor [n], with Wilson's interval for a proportion."""
     n, value = len(hits), float(hits.double().mean())
-    centre = (value + NORMAL**2 / (2 * n)) / (1 + NORMAL**2 / n)
-    half = NORMAL * math.sqrt(value * (1 - value) / n + NORMAL**2 / (4 * n**2)) / (1 + NORMAL**2 / n)
+    centre = (value + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
+    half = Z_95 * math.sqrt(value * (1 - value) / n + Z_95**2 / (4 * n**2)) / (1 + Z_95**2 / n)
     return Score(value, min(value, max(0.0, centre - half)), max(value, min(1.0, centre + half)), n)
 
 
@@ -217,12 +217,12 @@ def precision_recall(
     features, others = extract_features(images, classifier), extract_features(reference, classifier)
     n = min(len(features), len(others))
     features, others = (
-        (_some(features, n), _some(others, n))
+        (_subsample(features, n), _subsample(others, n))
         if num_reference is None
-        else (features, _some(others, num_reference))
+        else (features, _subsample(others, num_reference))
     )
     for part in (features, others):
-        _need(part, 100, "precision and recall")
+        _require_count(part, 100, "precision and recall")
     precision = share(_inside(features, others, _radii(others, k)))
     return precision, share(_inside(others, features, _radii(features, k)))
 

@@ -1,6 +1,6 @@
 """Three ways for a label to get into a UNet, trained alike and scored: notebook 02's table.
 
-    python scripts/compare_conditioning.py
+    python benchmarks/compare_conditioning.py
 
 Writes benchmarks/results/conditioning.json. About twenty minutes on two cores; a run that is stopped goes on.
 """
@@ -8,30 +8,28 @@ Writes benchmarks/results/conditioning.json. About twenty minutes on two cores; 
 import argparse
 import json
 import statistics
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+import torch
+from diffusers import UNet2DConditionModel, UNet2DModel
+from torch import nn
 
-import torch  # noqa: E402
-from diffusers import UNet2DConditionModel, UNet2DModel  # noqa: E402
-from torch import nn  # noqa: E402
-
-from helpers.checkpoints import write_file  # noqa: E402
-from helpers.datasets import ImageDataset, load_sprites  # noqa: E402
-from helpers.evaluation import (  # noqa: E402
+from helpers.datasets import ImageDataset, load_sprites
+from helpers.evaluation import (
     extract_features,
     frechet_distance,
     label_accuracy,
     real_halves,
 )
-from helpers.pipelines import LabelEmbedder  # noqa: E402
-from helpers.sampling import DEFAULT_STEPS, make_sampler, sample_images  # noqa: E402
-from helpers.training import train  # noqa: E402
-from scripts.train import build_label_conditioned, build_noise_scheduler, describe_device, package_versions  # noqa: E402
+from helpers.files import describe_device, package_versions, write_file
+from helpers.models import build_label_conditioned, build_noise_scheduler
+from helpers.pipelines import LabelEmbedder
+from helpers.sampling import DEFAULT_STEPS, make_scheduler, sample_images
+from helpers.training import train
+
+ROOT = Path(__file__).resolve().parents[1]
 
 RESULTS = ROOT / "benchmarks" / "results" / "conditioning.json"
 TEXTBOOK_SHARE = 4  # a step of the textbook's UNet takes about as long as four of the lean one
@@ -140,7 +138,7 @@ class Told(nn.Module):
 
 def draw(unet, condition, labels: torch.Tensor, seed: int = 0, guidance_scale: float = 1.0) -> torch.Tensor:
     """Draw one image per one-hot label: [n, 3, 16, 16] in [-1, 1], rounded as in a picture file."""
-    scheduler, parts = make_sampler(build_noise_scheduler()), []
+    scheduler, parts = make_scheduler(build_noise_scheduler()), []
     for i, batch in enumerate(labels.split(250)):
         told = Told(unet, condition, batch, guidance_scale)
         parts.append(sample_images(told, scheduler, len(batch), DEFAULT_STEPS, seed=1000 * seed + i))
@@ -178,7 +176,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=400)
     parser.add_argument("--output", type=Path, default=RESULTS)
     args = parser.parse_args()
-    command = f"python scripts/compare_conditioning.py --steps {args.steps} --samples {args.samples}"
+    command = f"python benchmarks/compare_conditioning.py --steps {args.steps} --samples {args.samples}"
     result = {"command": command, "variants": {}}
     if args.output.is_file():
         stored = json.loads(args.output.read_text(encoding="utf-8"))

@@ -1,25 +1,22 @@
-"""The recipes that scripts/benchmark.py compares: the textbook's, ours, and two packages a user might pick.
+"""The recipes that benchmarks/bench.py compares: the textbook's, ours, and two packages a user might pick.
 
 Every recipe sees the same sprites without flips, in batches of its own size, from the same seed.
 """
 
-import sys
 from pathlib import Path
 
+import torch
+import torch.nn.functional as F
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from diffusers.training_utils import EMAModel
+from torch.utils.data import DataLoader, Dataset
+
+from helpers.datasets import ImageDataset
+from helpers.models import build_unconditional
+from helpers.sampling import DEFAULT_STEPS, generate_images, make_scheduler
+from helpers.training import ResumableBatchSampler, Trainer, TrainingConfig
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
-from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel  # noqa: E402
-from diffusers.training_utils import EMAModel  # noqa: E402
-from torch.utils.data import DataLoader, Dataset  # noqa: E402
-
-from helpers.datasets import ImageDataset  # noqa: E402
-from helpers.evaluation import generate_images  # noqa: E402
-from helpers.sampling import DEFAULT_STEPS, make_sampler  # noqa: E402
-from helpers.training import StepSampler, Trainer, TrainingConfig  # noqa: E402
-from scripts.train import build_unconditional  # noqa: E402
 
 ENDLESS = 10**6  # steps; every run ends by the clock
 
@@ -45,7 +42,7 @@ class Recipe:
     def __init__(self, dataset: ImageDataset, seed: int, num_steps: int):
         torch.manual_seed(seed)
         self.seed, self.num_steps = seed, num_steps
-        sampler = StepSampler(len(dataset), self.batch_size, 0, ENDLESS, seed)
+        sampler = ResumableBatchSampler(len(dataset), self.batch_size, 0, ENDLESS, seed)
         self.batches = iter(DataLoader(dataset, batch_sampler=sampler))
         self.build(dataset)
 
@@ -120,7 +117,7 @@ class Ours(Recipe):
         self.trainer.train_step(self.batches)
 
     def sample(self, num_images, seed, steps):
-        pipeline = DDPMPipeline(self.model, make_sampler(self.scheduler))
+        pipeline = DDPMPipeline(self.model, make_scheduler(self.scheduler))
         return generate_images(pipeline, num_images, num_inference_steps=steps, seed=seed)
 
 

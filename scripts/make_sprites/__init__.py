@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from helpers.datasets import CLASS_NAMES
+
 from .creatures import CREATURES
 from .food import FOOD
 from .heroes import HEROES, SIDE_HEROES
 from .spells import SPELLS
 
-CLASS_NAMES = ("hero", "non-hero", "food", "spell", "side-facing hero")
 FAMILIES = dict(zip(CLASS_NAMES, (HEROES, CREATURES, FOOD, SPELLS, SIDE_HEROES), strict=True))
 
 

@@ -1,6 +1,6 @@
 """Where does the time of a training step and of a sampling loop go?
 
-    python scripts/profile_training.py
+    python benchmarks/profile_training.py
 
 Writes benchmarks/results/profile.json; its table goes into benchmarks/README.md. Needs an idle machine.
 """
@@ -8,27 +8,24 @@ Writes benchmarks/results/profile.json; its table goes into benchmarks/README.md
 import argparse
 import json
 import statistics
-import sys
 import time
 from pathlib import Path
 
+import torch
+from diffusers import DDPMPipeline
+from torch.profiler import profile
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.bench_machine import matrix_peak
+from helpers.datasets import load_sprites
+from helpers.files import describe_device, write_file
+from helpers.models import build_unconditional
+from helpers.sampling import DEFAULT_STEPS, generate_images, make_scheduler
+from helpers.training import ResumableBatchSampler, Trainer, TrainingConfig
+from scripts.cards import stamp
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-import torch  # noqa: E402
-from diffusers import DDPMPipeline  # noqa: E402
-from torch.profiler import profile  # noqa: E402
-from torch.utils.data import DataLoader  # noqa: E402
-from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
-
-from helpers.checkpoints import write_file  # noqa: E402
-from helpers.datasets import load_sprites  # noqa: E402
-from helpers.evaluation import generate_images  # noqa: E402
-from helpers.sampling import DEFAULT_STEPS, make_sampler  # noqa: E402
-from helpers.training import StepSampler, Trainer, TrainingConfig  # noqa: E402
-from scripts.bench_machine import matrix_peak  # noqa: E402
-from scripts.cards import stamp  # noqa: E402
-from scripts.train import build_unconditional, describe_device  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "profile.json"
 GROUPS = {
@@ -64,7 +61,9 @@ def make_trainer(batch_size: int = 32, channels_last: bool = False, compiled: bo
     if compiled:
         trainer.unet.compile()
     dataset = load_sprites("train")
-    batches = iter(DataLoader(dataset, batch_sampler=StepSampler(len(dataset), batch_size, 0, 10**6, 0)))
+    batches = iter(
+        DataLoader(dataset, batch_sampler=ResumableBatchSampler(len(dataset), batch_size, 0, 10**6, 0))
+    )
     return lambda: trainer.train_step(batches)
 
 
@@ -117,7 +116,7 @@ def measure(repeats: int) -> dict:
     peaks.append(matrix_peak(torch.float32))
     result["matrix_peak_gflops"] = round(max(peaks), 1)
     unet, noise_scheduler = build_unconditional()
-    pipeline = DDPMPipeline(unet.eval(), make_sampler(noise_scheduler))
+    pipeline = DDPMPipeline(unet.eval(), make_scheduler(noise_scheduler))
 
     def draw():
         generate_images(pipeline, 16, num_inference_steps=DEFAULT_STEPS)

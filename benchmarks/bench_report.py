@@ -1,23 +1,21 @@
 """Make the tables and the plot out of benchmarks/results/benchmark.json, and stamp them into the READMEs.
 
-python scripts/bench_report.py
+python benchmarks/bench_report.py
 """
 
 import argparse
 import json
 import math
 import statistics
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from helpers.evaluation import Score
+from helpers.evaluation.report import show_score
+from helpers.files import write_file
+from helpers.plotting import plot_quality_vs_cost
+from scripts.cards import stamp, verdict
 
-from helpers.checkpoints import write_file  # noqa: E402
-from helpers.evaluation import Score  # noqa: E402
-from helpers.evaluation.report import show_score  # noqa: E402
-from helpers.plotting import plot_quality_vs_cost  # noqa: E402
-from scripts.cards import stamp, verdict  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 RESULTS = ROOT / "benchmarks" / "results"
 SCORES = ("frechet_distance", "precision", "recall")
@@ -49,7 +47,7 @@ def value_at(result: dict, name: str, minutes: float) -> float:
     """Return the Fréchet distance of a recipe after so many minutes."""
     found = [p[1] for p in curve(result, name) if math.isclose(p[0], minutes, rel_tol=1e-6)]
     if not found:
-        raise ValueError(f"{name} has no score after {minutes:g} minutes: run scripts/benchmark.py again")
+        raise ValueError(f"{name} has no score after {minutes:g} minutes: run benchmarks/bench.py again")
     return found[0]
 
 
@@ -76,7 +74,7 @@ def words_for_reach(points: list, final: tuple) -> tuple[str, float]:
 def headline(result: dict) -> list[tuple[str, str, str, float]]:
     """What there are aims for: (key in AIMS, what, measured in words, measured)."""
     if missing := [name for name in ("textbook", "ours", *PEERS) if not curve(result, name)]:
-        raise ValueError(f"no score of {', '.join(missing)}: run scripts/benchmark.py with all recipes")
+        raise ValueError(f"no score of {', '.join(missing)}: run benchmarks/bench.py with all recipes")
     ten, machine = result["budget_minutes"] / 6, result["machine"]
     final, best_of_ours = curve(result, "textbook")[-1], curve(result, "ours")[-1]
     reach_words, reach = words_for_reach(curve(result, "ours"), final)

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field
 
 import torch
 
-from ..sampling import check_steps, make_sampler, sample_images
+from ..sampling import check_steps, make_scheduler, sample_images
 from .classifier import extract_features
-from .scores import Score, frechet_distance, mean_score, precision_recall
+from .metrics import Score, frechet_distance, mean_score, precision_recall
 
 NUM_REFERENCE = 5000  # for precision and recall, as in the model cards
 
@@ -20,7 +20,7 @@ class SamplerSettings:
     Attributes
     ----------
     sampler : str
-        A name of `helpers.sampling.SAMPLERS`.
+        A name of `helpers.sampling.SCHEDULERS`.
     num_inference_steps : int
     eta : float
         For DDIM, from 0 to 1.
@@ -111,7 +111,7 @@ def compare_samplers(
     ValueError
         If a setting is one that its scheduler does not have; before any work.
     """
-    schedulers = [make_sampler(noise_scheduler, s.sampler, **s.scheduler) for s in settings]
+    schedulers = [make_scheduler(noise_scheduler, s.sampler, **s.scheduler) for s in settings]
     for scheduler, setting in zip(schedulers, settings, strict=True):
         check_steps(scheduler, setting.num_inference_steps, setting.eta)
     features, rows = extract_features(reference), []

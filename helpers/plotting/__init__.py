@@ -1,0 +1,30 @@
+"""Every figure that two notebooks share. Each function returns a matplotlib `Figure`.
+
+End a cell with the call and the figure is shown once; `figure.savefig("name.png")` writes the same picture.
+"""
+
+from .curves import plot_losses, plot_noise_schedule, plot_quality_vs_cost
+from .images import (
+    plot_dataset,
+    plot_denoising_steps,
+    plot_forward_process,
+    plot_generated_images,
+    plot_nearest_neighbours,
+    to_images,
+    to_tensor,
+)
+from .style import draw_panels
+
+__all__ = [
+    "draw_panels",
+    "plot_dataset",
+    "plot_denoising_steps",
+    "plot_forward_process",
+    "plot_generated_images",
+    "plot_losses",
+    "plot_nearest_neighbours",
+    "plot_noise_schedule",
+    "plot_quality_vs_cost",
+    "to_images",
+    "to_tensor",
+]
