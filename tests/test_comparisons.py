@@ -1,17 +1,15 @@
 """The scripts behind the stored comparisons: they run, small, and their tables show what they stored."""
 
-import json
-
 import pytest
 import torch
 from conftest import make_conditional_unet, make_noise_scheduler, make_unet
 
 from benchmarks import compare_conditioning, compare_objectives, profile_training
+from benchmarks.json_files import read_or_begin, write_json
+from helpers import load_results
 from helpers.datasets import load_sprites
 from helpers.evaluation import extract_features
 from helpers.pipelines import LabelEmbedder
-
-ROOT = compare_conditioning.ROOT
 
 
 @pytest.fixture(scope="module")
@@ -87,31 +85,23 @@ def test_sampler_that_blows_up_is_scored_and_not_hidden(one_thread):
     assert row["frechet_distance"]["value"] > 50
 
 
-def test_profile_adds_up(one_thread, tmp_path, monkeypatch):
-    step = profile_training.make_trainer(batch_size=2)
-    parts = profile_training.shares(step)
+def test_profile_adds_up(one_thread, monkeypatch):
+    monkeypatch.setitem(profile_training.VARIANTS, "small", (2, lambda unet: unet))
+    parts = profile_training.shares(profile_training.make_recipe("small").train_step)
     assert sum(parts.values()) == pytest.approx(1, abs=0.01)
     assert parts["convolutions, backward"] > parts["matrix products"] and parts["convolutions, forward"] > 0
 
 
-@pytest.mark.parametrize(
-    ("file", "marker", "table"),
-    [
-        ("objectives.json", "objectives", compare_objectives.table),
-        ("profile.json", "profile", profile_training.table),
-    ],
-)
-def test_readme_agrees_with_the_stored_comparison(file, marker, table):
-    path = ROOT / "benchmarks" / "results" / file
-    if not path.is_file():
-        pytest.skip(f"{file} is not stored yet")
-    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
-    found = page.split(f"<!-- {marker} -->")[1].split(f"<!-- /{marker} -->")[0]
-    assert found.strip() == table(json.loads(path.read_text(encoding="utf-8")))
+def test_run_that_was_stopped_is_gone_on_with_if_the_command_is_the_same(tmp_path):
+    path = tmp_path / "rows.json"
+    assert read_or_begin(path, "measure 5", rows=[]) == {"command": "measure 5", "rows": []}
+    write_json(path, {"command": "measure 5", "rows": [1]})
+    assert read_or_begin(path, "measure 5", rows=[])["rows"] == [1]
+    assert read_or_begin(path, "measure 6", rows=[]) == {"command": "measure 6", "rows": []}
 
 
 def test_stored_ways_in_are_the_ones_that_are_built():
-    stored = json.loads((ROOT / "benchmarks" / "results" / "conditioning.json").read_text(encoding="utf-8"))
+    stored = load_results("conditioning")
     for name, build in compare_conditioning.VARIANTS.items():
         parts = [part for part in build(5) if isinstance(part, torch.nn.Module)]
         assert stored["variants"][name]["parameters"] == sum(p.numel() for m in parts for p in m.parameters())
