@@ -43,9 +43,7 @@ def now(monkeypatch):
 
 
 def train(folder, recipes: dict, fingerprint: str = "code", log=print) -> list[Training]:
-    trainings = [
-        Training(recipe, name, MOMENTS[name], folder, fingerprint) for name, recipe in recipes.items()
-    ]
+    trainings = [Training(recipe, n, MOMENTS[n], folder, fingerprint) for n, recipe in recipes.items()]
     train_in_turns(trainings, log)
     return trainings
 
@@ -74,28 +72,17 @@ def test_what_was_trained_is_not_trained_again_unless_the_code_changed(tmp_path,
     assert snapshots(tmp_path)["fast-5"] == 5 and not (tmp_path / "fast-5.json").exists()
 
 
-@pytest.mark.parametrize(
-    "file",
-    [
-        "helpers/models.py",
-        "helpers/sampling.py",
-        "helpers/datasets/core.py",
-        "helpers/evaluation/metrics.py",
-        "helpers/training/trainer.py",
-        "benchmarks/bench_recipes.py",
-        "data/sprites.npz",
-        "weights/sprite_classifier/diffusion_pytorch_model.safetensors",
-    ],
-)
-def test_code_sprites_and_classifier_behind_the_scores_are_in_the_fingerprint(file, tmp_path):
-    assert (ROOT / file).is_file()
-    path = tmp_path / file
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"before")
-    before = code_fingerprint(tmp_path)
-    assert code_fingerprint(tmp_path) == before
-    path.write_bytes(b"after")
-    assert code_fingerprint(tmp_path) != before
+def test_code_sprites_and_classifier_behind_the_scores_are_in_the_fingerprint(tmp_path):
+    code = ("models", "sampling", "datasets/core", "evaluation/metrics", "training/trainer")
+    files = [f"helpers/{name}.py" for name in code] + ["benchmarks/bench_recipes.py", "data/sprites.npz"]
+    found = {code_fingerprint(tmp_path)}
+    for file in [*files, "weights/sprite_classifier/diffusion_pytorch_model.safetensors"]:
+        assert (ROOT / file).is_file()
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        for content in ("before", "after"):
+            (tmp_path / file).write_text(content)
+            assert code_fingerprint(tmp_path) not in found
+            found.add(code_fingerprint(tmp_path))
 
 
 def test_recipe_that_fails_does_not_stop_the_others(tmp_path, now):
@@ -114,8 +101,7 @@ def test_clock_does_not_count_a_suspended_process():
 
 
 def test_recipe_that_anneals_its_rate_is_trained_anew_for_each_moment(tmp_path, one_thread):
-    moments = {"textbook": [10.0, 30.0], "ours": [10.0, 30.0]}
-    per_step = {"textbook": 2.0, "ours": 0.5}
+    moments, per_step = {n: [10.0, 30.0] for n in ("textbook", "ours")}, {"textbook": 2.0, "ours": 0.5}
     trainings = make_trainings(moments, make_dataset(200), 0, tmp_path, per_step, "code")
     groups = [(training.name, training.moments) for training in trainings]
     assert groups == [("textbook", [10.0, 30.0]), ("ours", [10.0]), ("ours", [30.0])]
@@ -267,8 +253,7 @@ def test_report_stamps_tables_and_draws_the_plot(tmp_path, monkeypatch, capsys):
         file.write_text(marks, encoding="utf-8")
     results = tmp_path / "result.json"
     results.write_text(json.dumps(make_result()), encoding="utf-8")
-    options = ["x", "--results", str(results), "--root", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", options)
+    monkeypatch.setattr("sys.argv", ["x", "--results", str(results), "--root", str(tmp_path)])
     bench_report.main()
     assert (tmp_path / "result.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "benchmarks" / "README.md").read_text(encoding="utf-8")
