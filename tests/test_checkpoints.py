@@ -37,23 +37,18 @@ def steps(folder: Path) -> list[int]:
     return [int(path.name.split("-")[1]) for path in list_checkpoints(folder)]
 
 
-def test_write_folder_creates_and_replaces(tmp_path):
+def test_write_folder_creates_replaces_and_keeps_the_old_folder_when_writing_fails(tmp_path):
     write_folder(tmp_path / "new" / "model", fill("one"))
     write_folder(tmp_path / "new" / "model", fill("two"))
-    assert contents(tmp_path / "new") == {"model/file.txt": "two"}
-    assert (tmp_path / "new" / "model").stat().st_mode & 0o777 == 0o755
-
-
-def test_write_folder_leaves_the_old_folder_when_writing_fails(tmp_path):
-    write_folder(tmp_path / "model", fill("old"))
 
     def write(folder):
         (folder / "file.txt").write_text("half")
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        write_folder(tmp_path / "model", write)
-    assert contents(tmp_path) == {"model/file.txt": "old"}
+        write_folder(tmp_path / "new" / "model", write)
+    assert contents(tmp_path) == {"new/model/file.txt": "two"}
+    assert (tmp_path / "new" / "model").stat().st_mode & 0o777 == 0o755
 
 
 def test_write_folder_puts_the_old_folder_back_when_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):

@@ -69,46 +69,34 @@ class Empty:
 # --- bad input: a ValueError before any work is done --------------------------------------------
 
 BAD_SETTINGS = {
-    "batch larger than dataset": (
-        {"batch_size": 13},
-        r"batch_size=13 is larger than the dataset \(12 images\)",
-    ),
-    "no images": ({"dataset": Empty()}, r"batch_size=4 is larger than the dataset \(0 images\)"),
-    "no images in a batch": ({"batch_size": 0}, "batch_size must be at least 1, not 0"),
-    "no steps": ({"num_steps": 0}, "num_steps must be at least 1, not 0"),
-    "no accumulation": ({"gradient_accumulation_steps": 0}, "gradient_accumulation_steps must be at least 1"),
-    "no weight": ({"snr_gamma": 0.0}, "snr_gamma must be above 0, or None"),
-    "unknown precision": (
-        {"mixed_precision": "fp8"},
-        "mixed_precision 'fp8' is none of auto, no, bf16, fp16",
-    ),
-    "fp16 on a CPU": ({"mixed_precision": "fp16"}, 'fp16" needs a GPU; on a CPU take "auto", "bf16" or "no"'),
-    "odd size": (
-        {"dataset": make_dataset(size=15)},
-        "15×15 do not fit .* halves them 1 times.* divisible by 2",
-    ),
-    "three blocks, size 18": (
-        {
-            "dataset": make_dataset(size=18),
-            "unet": make_unet(
-                block_out_channels=(8, 8, 8),
-                down_block_types=("DownBlock2D",) * 3,
-                up_block_types=("UpBlock2D",) * 3,
-            ),
-        },
-        "18×18 do not fit .* halves them 2 times.* divisible by 4",
-    ),
-    "grey images": ({"dataset": make_dataset(channels=1)}, "have 1 channels, the UNet expects 3"),
-    "unknown prediction type": (
-        {"scheduler": make_noise_scheduler("noise")},
-        "prediction_type 'noise' is unknown; expected one of epsilon, v_prediction, sample",
-    ),
+    "batch_size=13 is larger than the dataset .12 images": {"batch_size": 13},
+    "batch_size=4 is larger than the dataset .0 images": {"dataset": Empty()},
+    "batch_size must be at least 1, not 0": {"batch_size": 0},
+    "num_steps must be at least 1, not 0": {"num_steps": 0},
+    "gradient_accumulation_steps must be at least 1": {"gradient_accumulation_steps": 0},
+    "balanced=True needs a dataset with .labels; list has none": {"dataset": [], "balanced": True},
+    "snr_gamma must be above 0, or None": {"snr_gamma": 0.0},
+    "mixed_precision 'fp8' is none of auto, no, bf16, fp16": {"mixed_precision": "fp8"},
+    'fp16" needs a GPU; on a CPU take "auto", "bf16" or "no"': {"mixed_precision": "fp16"},
+    "15×15 do not fit .* halves them 1 times.* divisible by 2": {"dataset": make_dataset(size=15)},
+    "18×18 do not fit .* halves them 2 times.* divisible by 4": {
+        "dataset": make_dataset(size=18),
+        "unet": make_unet(
+            block_out_channels=(8, 8, 8),
+            down_block_types=("DownBlock2D",) * 3,
+            up_block_types=("UpBlock2D",) * 3,
+        ),
+    },
+    "have 1 channels, the UNet expects 3": {"dataset": make_dataset(channels=1)},
+    "prediction_type 'noise' is unknown; expected one of epsilon, v_prediction, sample": {
+        "scheduler": make_noise_scheduler("noise")
+    },
 }
 
 
-@pytest.mark.parametrize("case", BAD_SETTINGS)
-def test_bad_settings_are_refused_before_any_work(case, tmp_path):
-    settings, message = BAD_SETTINGS[case]
+@pytest.mark.parametrize("message", BAD_SETTINGS)
+def test_bad_settings_are_refused_before_any_work(message, tmp_path):
+    settings = BAD_SETTINGS[message]
     unet = settings.get("unet") or make_unet()
     calls = unet.register_forward_pre_hook(lambda *_: pytest.fail("the UNet was called"))
     with pytest.raises(ValueError, match=message):
@@ -132,6 +120,7 @@ def test_each_epoch_sees_each_image_at_most_once_in_an_order_of_its_own():
     assert len({tuple(epoch) for epoch in epochs}) == 3
     # What is left over differs from epoch to epoch, or an image would never be seen.
     assert set(drawn(ResumableBatchSampler(10, 3, 0, 60, seed=1))) == set(range(10))
+    assert len({tuple(drawn(ResumableBatchSampler(10, 5, 0, 2, seed))) for seed in range(8)}) == 8
 
 
 @pytest.mark.parametrize("weights", [None, torch.arange(1.0, 11.0)])
@@ -140,11 +129,6 @@ def test_a_sampler_started_late_gives_what_an_early_one_gives_there(start, weigh
     late = ResumableBatchSampler(10, 3, start, 12, 5, weights)
     assert list(late) == list(ResumableBatchSampler(10, 3, 0, 12, 5, weights))[start:]
     assert len(late) == 12 - start
-
-
-def test_sampler_seeds_give_different_orders():
-    orders = {tuple(drawn(ResumableBatchSampler(10, 5, 0, 2, seed))) for seed in range(8)}
-    assert len(orders) == 8
 
 
 def test_balanced_draws_rare_classes_as_often():
@@ -361,29 +345,15 @@ def make_fp16_trainer(monkeypatch, device: torch.device, init_scale: float, **se
 def test_a_step_that_fp16_skips_counts_nowhere(monkeypatch, fresh_accelerate, device, parts):
     # Scaled by 2^40 a gradient is beyond fp16's 65,504: not a divergence, the scaler lowers its scale.
     run = make_fp16_trainer(monkeypatch, device, 2.0**40, gradient_accumulation_steps=parts)
-    before = [p.clone() for p in run.parameters]
-    outcomes, update = [], run._update
-
-    def noting(batches):
-        loss = update(batches)
-        skipped = run.accelerator.optimizer_step_was_skipped
-        outcomes.append(skipped)
-        if len(outcomes) == sum(outcomes):  # no step was taken yet
-            assert run.accelerator.scaler.get_scale() == 2.0 ** (40 - len(outcomes))
-            assert all(torch.equal(a, b) for a, b in zip(before, run.parameters, strict=True))
-            assert run.step == run.ema.optimization_step == run.lr_scheduler.last_epoch == 0
-        return loss
-
-    run._update = noting
     batches = iter(DataLoader(make_dataset(4, size=8), 4, sampler=[0, 1, 2, 3] * 400))
     losses = [run.train_step(batches) for _ in range(3)]
-    assert sum(outcomes) >= 5 and outcomes.count(False) == 3  # skipped, and taken
+    skipped = run.batches_seen // parts - 3
+    assert skipped >= 5 and run.accelerator.scaler.get_scale() == 2.0 ** (40 - skipped)
     assert run.step == run.ema.optimization_step == run.lr_scheduler.last_epoch == 3
-    assert run.history.losses == losses and run.batches_seen == parts * len(outcomes)
+    assert run.history.losses == losses
     assert run.history.learning_rates == [2e-3 * step / 4 for step in range(3)]
     assert all(bool(p.isfinite().all()) for p in run.parameters)
-    _, info = run.state()
-    assert info["scaler"]["scale"] == 2.0 ** (40 - sum(outcomes))
+    assert run.state()[1]["scaler"]["scale"] == run.accelerator.scaler.get_scale()
 
 
 def test_fp16_that_overflows_at_any_scale_is_a_divergence(monkeypatch, fresh_accelerate):
