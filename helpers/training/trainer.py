@@ -42,7 +42,8 @@ class Trainer:
     def __init__(self, unet, noise_scheduler, condition, config: TrainingConfig, device: torch.device):
         self.unet, self.config = unet, config
         self.accelerator = make_accelerator(config, device)
-        self.modules = DiffusionLoss(unet, noise_scheduler, condition, config.snr_gamma).to(device).train()
+        loss = DiffusionLoss(unet, noise_scheduler, condition, config.snr_gamma)
+        self.modules = loss.to(self.accelerator.device).train()
         self.parameters = list(self.modules.parameters())
         # A fused optimizer skips a step by itself when fp16 overflows, and Accelerate would not hear of it.
         fused = device.type in ("cpu", "cuda") and self.accelerator.scaler is None
