@@ -80,9 +80,9 @@ def _download(repo_id: str) -> Path:
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
-    from .datasets.online import is_reachable
+    from .datasets.online import ask_server
 
-    offline = constants.HF_HUB_OFFLINE or not is_reachable(constants.ENDPOINT)
+    offline = constants.HF_HUB_OFFLINE or not ask_server(constants.ENDPOINT)()
     try:
         # Nothing pickled is fetched, so nothing pickled can be loaded.
         patterns = ["*.json", "*.safetensors"]

@@ -19,7 +19,7 @@ from PIL import Image
 
 from helpers import datasets as data
 from helpers.datasets.arrays import split_indices
-from helpers.datasets.online import is_reachable
+from helpers.datasets.online import ask_server
 
 ROOT = Path(__file__).resolve().parents[1]
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing listens there
@@ -629,7 +629,7 @@ def test_a_name_server_that_hangs_is_not_waited_for(monkeypatch):
 
     answered = []
     monkeypatch.setattr(socket, "getaddrinfo", never_answers)
-    assert not is_reachable("http://somewhere.example", timeout=0.2)
+    assert not ask_server("http://somewhere.example", timeout=0.2)()
     assert not answered  # the look-up still hangs
     hang.set()
 
@@ -644,7 +644,7 @@ def test_a_server_that_answers_is_reachable(monkeypatch, status, answers):
     monkeypatch.setenv("no_proxy", "*")
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
-        assert is_reachable(f"http://127.0.0.1:{server.server_port}") is answers
+        assert ask_server(f"http://127.0.0.1:{server.server_port}")() is answers
 
 
 # --- Fashion-MNIST ---------------------------------------------------------------------------

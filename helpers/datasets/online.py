@@ -1,6 +1,8 @@
 """Pictures from the network, with a quick and clear answer where there is none."""
 
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,11 +15,14 @@ from .pictures import CORRUPT, as_rgb, square_crop
 LOCAL = "load_sprites(), load_digits() and load_image_folder(path, image_size) need no network"
 
 
-def is_reachable(url: str, timeout: float = 3.0) -> bool:
-    """Whether a server answers; asked in a thread, because looking up its name can hang past any timeout."""
+def ask_server(url: str, timeout: float = 3.0) -> Callable[[], bool]:
+    """Start asking whether a server answers; calling the result waits for the answer.
+
+    Asked in a thread, because looking up a name can hang past any timeout, and imports take time too.
+    """
     import requests  # with proxies and certificates as the downloads themselves have them
 
-    answers = []
+    answers, deadline = [], time.monotonic() + timeout
 
     def ask():
         with suppress(requests.RequestException):
@@ -25,8 +30,12 @@ def is_reachable(url: str, timeout: float = 3.0) -> bool:
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(timeout)
-    return any(answers)
+
+    def wait() -> bool:
+        thread.join(max(0.0, deadline - time.monotonic()))
+        return any(answers)
+
+    return wait
 
 
 def load_hub_dataset(
@@ -83,10 +92,10 @@ def load_hub_dataset(
 
 def _open_table(repo_id: str, split: str, config: str | None):
     """The `datasets.Dataset` of a local folder or of the Hub."""
-    import datasets  # slow to import, so only when asked for
-
     if not Path(repo_id).is_dir():
         return _open_hub_table(repo_id, split, config)
+    import datasets  # slow to import, so only when asked for
+
     if not any(Path(repo_id, name).is_file() for name in ("state.json", "dataset_dict.json")):
         return datasets.load_dataset(repo_id, config, split=split)
     saved = datasets.load_from_disk(repo_id)
@@ -101,16 +110,18 @@ def _open_table(repo_id: str, split: str, config: str | None):
 
 def _open_hub_table(repo_id: str, split: str, config: str | None):
     """The `datasets.Dataset` of the Hub, or what was fetched of it before."""
-    import datasets
-    from huggingface_hub import constants
-
     if repo_id.count("/") > 1 or repo_id[:1] in "./~\\":
         raise FileNotFoundError(
             f'no folder {repo_id}. Expected a local folder or a name on the Hub, "user/name".'
         )
+    from huggingface_hub import constants
+
+    is_online = ask_server(constants.ENDPOINT)
+    import datasets  # slow, so it is imported while the Hub is being asked
+
     before = datasets.config.HF_HUB_OFFLINE
     # Told that it is offline, the library turns to its cache at once; else it tries for half a minute.
-    datasets.config.HF_HUB_OFFLINE = before or not is_reachable(constants.ENDPOINT)
+    datasets.config.HF_HUB_OFFLINE = before or not is_online()
     try:
         return datasets.load_dataset(repo_id, config, split=split)
     except ConnectionError as error:
@@ -153,7 +164,7 @@ def load_fashion_mnist(
     raw = Path(root) / "FashionMNIST" / "raw"
     server = FashionMNIST.mirrors[0]
     missing = not all((raw / Path(name).stem).is_file() for name, _ in FashionMNIST.resources)
-    if missing and not is_reachable(server):
+    if missing and not ask_server(server)():
         raise ConnectionError(
             f"offline: {server} does not answer, and Fashion-MNIST is not in {raw}. "
             f"Try again with a network; {LOCAL}."
