@@ -204,12 +204,9 @@ def test_sprites_are_not_flipped_unless_asked(sprites_file):
     assert data.load_sprites("train", sprites_file, flip=True).flip is True
 
 
-def test_unknown_split_is_refused(sprites_file):
+def test_unknown_split_and_missing_file(sprites_file, tmp_path):
     with pytest.raises(ValueError, match=r"unknown split 'val'.*train.*test.*all"):
         data.load_sprites("val", sprites_file)
-
-
-def test_missing_sprites_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.npz.*make data"):
         data.load_sprites(path=tmp_path / "none.npz")
 
@@ -242,11 +239,13 @@ def test_sprites_file_with_damaged_bytes(sprites_file):
         ({"images": np.array(1, np.uint8)}, "images must be uint8"),
         (
             {"labels": np.zeros(99, np.int64)},
-            r"labels must be int64 of shape \(100,\); got int64 of shape \(99,\)",
+            r"labels must be int64 of shape \(100,\).*got torch.int64 of shape \(99,\)",
         ),
-        ({"labels": np.zeros(100)}, "labels must be int64.*got float64"),
+        ({"labels": np.zeros(100)}, "labels must be int64.*got torch.float64"),
+        ({"labels": np.array(["hero"] * 100)}, "odd"),
         ({"labels": np.full(100, 5)}, "lie in 0 … 4.*got 5 … 5"),
-        ({"captions": np.array(["one"])}, "captions must be str"),
+        ({"captions": np.array(["one"])}, "1 captions for 100 images"),
+        ({"captions": np.zeros(100)}, "captions must be str"),
         ({"class_names": np.arange(5)}, "class_names must be str"),
         ({"captions": np.array([None] * 100)}, "none of them pickled"),
         ({"labels": None}, "labels.*Expected an .npz file with the arrays images, labels"),
@@ -696,6 +695,10 @@ def test_fashion_mnist_download_lands_whole(tmp_path, monkeypatch):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setattr(FashionMNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+        monkeypatch.setattr(FashionMNIST, "resources", [(name, "0" * 32) for name, _ in sums])
+        with pytest.raises(ConnectionError, match="broke off"):
+            data.load_fashion_mnist(tmp_path / "root")
+        monkeypatch.setattr(FashionMNIST, "resources", sums)
         assert len(data.load_fashion_mnist(tmp_path / "root")) == 7
         server.shutdown()
     raw = tmp_path / "root" / "FashionMNIST" / "raw"
