@@ -517,6 +517,7 @@ def no_network(monkeypatch):
     """A Hub that nobody answers for, and no proxy in between."""
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", NOWHERE)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", False)
 
 
@@ -606,7 +607,7 @@ def test_hub_without_a_network(no_network, hub_library):
 
 
 def test_hub_forbidden_by_the_user(hub_library, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert_offline(lambda: data.load_hub_dataset("someone/flowers", 8), "HF_HUB_OFFLINE is set")
 
 
