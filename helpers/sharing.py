@@ -1,7 +1,7 @@
 """Keep a trained pipeline with a model card, and share it on the Hub."""
 
-import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from .files import write_folder
 SENT = ["*.json", "*.safetensors", "README.md", "*.png"]
 KEPT = ["*checkpoint-*/*", ".*", "*/.*"]
 CARD = """
-# {title}
+# {repo_id}
 {description}
 
 ![Pictures that this model draws](samples.png)
@@ -31,6 +31,8 @@ images = pipeline(batch_size=4, num_inference_steps={steps}, generator=generator
 ## What it is not for
 {limits}
 ## Training
+| | |
+| --- | --- |
 {training}
 """
 
@@ -46,7 +48,6 @@ def save_with_card(
     license: str,
     picture,
     training: Mapping,
-    base_model: str | None = None,
     **metadata,
 ) -> Path:
     """Save an unconditional pipeline as safetensors, with a model card: all of it or nothing.
@@ -66,11 +67,10 @@ def save_with_card(
     picture : matplotlib Figure or PIL image
         Saved as samples.png.
     training : mapping
-        How it was trained, e.g. {"steps": 500, "learning rate": 1e-4}: a table, and training.json.
-    base_model : str, optional
-        What it was fine-tuned from: "user/name" on the Hub, which is then linked, or other words.
+        How it was trained, e.g. {"started from": "weights/unconditional", "steps": 500}: a table.
     **metadata
-        Further fields of `huggingface_hub.ModelCardData`, such as `datasets` and `tags`.
+        Further fields of `huggingface_hub.ModelCardData`, such as `tags`, and for names on the Hub
+        `base_model` and `datasets`.
 
     Raises
     ------
@@ -87,28 +87,22 @@ def save_with_card(
         raise TypeError(f"expected a DDPMPipeline or a DDIMPipeline, got {kind}: use its own save_pretrained")
     if folder.exists() and any(folder.iterdir()) and not (folder / "model_index.json").is_file():
         raise ValueError(f"{folder} holds other files, which would be lost: choose a new folder")
-    # The Hub refuses a base model that is no name of the Hub, such as the path of a folder.
-    linked = base_model and base_model.count("/") == 1 and not Path(base_model).exists()
-    fields = {"license": license, "library_name": "diffusers", "base_model": base_model if linked else None}
+    fields = {"license": license, "library_name": "diffusers"}
     fields |= {"pipeline_tag": "unconditional-image-generation"} | metadata
-    rows = {"": "", "---": "---"} | ({"fine-tuned from": base_model} if base_model else {}) | dict(training)
     text = CARD.format(
-        title=repo_id.split("/")[-1],
         repo_id=repo_id if "/" in repo_id else f"user/{repo_id}",
         kind=kind,
         steps=pipeline.scheduler.config.num_train_timesteps,
         description=description,
         data=data,
         limits=limits,
-        training="\n".join(f"| {name} | {value} |" for name, value in rows.items()),
+        training="\n".join(f"| {name} | {value} |" for name, value in training.items()),
     )
 
     def write(temporary: Path) -> None:
         pipeline.save_pretrained(temporary)
         save = picture.savefig if hasattr(picture, "savefig") else picture.save
         save(temporary / "samples.png")
-        record = json.dumps(dict(training), indent=2, default=str)
-        (temporary / "training.json").write_text(record + "\n", encoding="utf-8")
         ModelCard(f"---\n{ModelCardData(**fields)}\n---\n{text}").save(temporary / "README.md")
 
     write_folder(folder, write)
@@ -120,7 +114,7 @@ def push_to_hub(
 ) -> str | None:
     """Send a pipeline's folder to the Hub; without a token, only list what would be sent.
 
-    Configurations, safetensors, README.md and PNG pictures go; pickles and checkpoints stay.
+    Configurations, safetensors, README.md and PNG pictures go, in one commit; pickles and checkpoints stay.
 
     Parameters
     ----------
@@ -147,8 +141,8 @@ def push_to_hub(
     PermissionError
         If the Hub refuses the token.
     ConnectionError
-        Within 5 seconds if the Hub does not answer; if the connection breaks on the way, once the Hub's
-        client has given up (it tries for about half a minute).
+        Within 5 seconds if the Hub does not answer; in about half a minute, for which the Hub's client
+        tries again, if the connection breaks on the way.
     """
     from huggingface_hub import HfApi, constants, get_token
     from huggingface_hub.errors import HTTPError
@@ -163,19 +157,23 @@ def push_to_hub(
     if not token:
         return _list_files(Path(folder), repo_id)
     again = f'{folder} is as it was; to try again: push_to_hub("{folder}", "{repo_id}")'
+    if not re.fullmatch("[!-~]+", token):  # as a header it would be shown in the client's error
+        raise PermissionError(f"a token is one word of ASCII characters, and this is none. {again}")
     if constants.HF_HUB_OFFLINE or not probe(constants.ENDPOINT)():
         why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else f"{constants.ENDPOINT} does not answer"
         raise ConnectionError(f"nothing was sent: {why}. {again}")
-    api, verbosity = HfApi(token=token), logging.get_verbosity()
+    verbosity, no_xet = logging.get_verbosity(), constants.HF_HUB_DISABLE_XET
     logging.set_verbosity_error()  # the client reports its every attempt; one line is enough
+    constants.HF_HUB_DISABLE_XET = True  # which sends in several commits, and hangs when a connection breaks
     try:
-        url = api.create_repo(repo_id, private=private, exist_ok=True)
+        url = HfApi().create_repo(repo_id, token=token, private=private, exist_ok=True)
         patterns = {"allow_patterns": SENT, "ignore_patterns": list(KEPT)}
-        api.upload_folder(repo_id=url.repo_id, folder_path=folder, **patterns)
-    except (OSError, HTTPError, RuntimeError) as error:
+        HfApi().upload_folder(repo_id=url.repo_id, folder_path=folder, token=token, **patterns)
+    except (OSError, HTTPError, RuntimeError, ValueError) as error:
         raise _in_words(error, repo_id, again) from error
     finally:
         logging.set_verbosity(verbosity)
+        constants.HF_HUB_DISABLE_XET = no_xet
     return str(url)
 
 
@@ -186,9 +184,8 @@ def _check_name(repo_id: str) -> None:
     try:
         validate_repo_id(repo_id or "")
     except ValueError as error:
-        raise ValueError(
-            f'expected "user/name" or "name" of letters, digits, "-", "_" and ".", got {repo_id!r}'
-        ) from error
+        expected = '"user/name" or "name", of letters, digits, "-", "_" and "."'
+        raise ValueError(f"expected {expected}; got {repo_id!r}") from error
 
 
 def _list_files(folder: Path, repo_id: str) -> None:
@@ -210,11 +207,9 @@ def _in_words(error: Exception, repo_id: str, again: str) -> Exception:
     if isinstance(error, RuntimeError):  # the client's wrapper around what happened to one file
         error = error.__cause__ or error
     status = getattr(getattr(error, "response", None), "status_code", 0)
-    if status in (401, 403) or isinstance(error, PermissionError):
-        return PermissionError(
-            f'the Hub wants a token with the role "write" for {repo_id}, not this. {again}'
-        )
-    reason = " ".join(str(error).split())
-    if 400 <= status < 500 and status not in (408, 429):
+    if status in (401, 403):
+        return PermissionError(f'{repo_id} needs a token with the role "write", and this is none. {again}')
+    reason = " ".join(str(error).split()).rstrip(".")
+    if isinstance(error, ValueError) or status in (400, 404, 409, 413, 422):
         return ValueError(f"the Hub refuses {repo_id}: {reason}. {again}")
     return ConnectionError(f"the connection to the Hub broke: {reason}. {again}")

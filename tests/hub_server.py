@@ -7,28 +7,23 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from huggingface_hub.utils.sha import git_hash
+
 TOKEN = "hf_right"
 
 
 class Hub(ThreadingHTTPServer):
-    """The server, what it holds, and where it is to break.
-
-    Attributes
-    ----------
-    repos : dict
-        The files of each repository, by path: {"user/name": {"README.md": b"…"}}.
-    requests : list of str
-        What was asked, such as "POST /api/repos/create".
-    broken : str
-        A request that holds this string loses its connection.
-    """
+    """The server, what it holds, and where it is to break."""
 
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.repos, self.blobs, self.requests, self.broken = {}, {}, [], ""
-        self.private = {}
+        self.repos = {}  # the files of each, by path: {"user/name": {"README.md": b"…"}}
+        self.private = {}  # which of them are
+        self.blobs = {}  # large files by their SHA-256, before a commit names them
+        self.requests = []  # what was asked, such as "POST /api/repos/create"
+        self.broken = ""  # a request that holds this loses its connection
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def sha(self, repo_id):
@@ -65,10 +60,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "POST" and refused:
             return self.answer({"error": "Invalid username or password."}, 401)
         parts = request.split(" ")[1].strip("/").split("/")
-        if self.command == "PUT":
-            return self.keep_blob(parts[-1], body)
-        if self.command == "POST":
-            return self.post(parts, body)
+        if self.command in ("PUT", "POST"):
+            return self.keep_blob(parts[-1], body) if self.command == "PUT" else self.post(parts, body)
         if parts == [""]:
             return self.answer()
         repo_id = "/".join(parts[2:4] if parts[0] == "api" else parts[:2])
@@ -93,7 +86,8 @@ class Handler(BaseHTTPRequestHandler):
             self.server.private.setdefault(repo_id, order.get("visibility") == "private")
             return self.answer({"url": f"{self.server.url}/{repo_id}"}, status)
         if parts == ["api", "validate-yaml"]:
-            return self.answer({"errors": [], "warnings": []})
+            errors = [{"message": '"license" must be one of …'}] if b"license: unknown" in body else []
+            return self.answer({"errors": errors, "warnings": []}, 400 if errors else 200)
         if parts[-1] == "batch":  # large files: where to put each
             objects = json.loads(body)["objects"]
             for item in objects:
@@ -105,14 +99,10 @@ class Handler(BaseHTTPRequestHandler):
             for file in files:
                 file["uploadMode"] = "lfs" if file["path"].endswith((".safetensors", ".png")) else "regular"
             return self.answer({"files": files})
-        files = {}
-        for line in map(json.loads, body.splitlines()):  # the commit
-            value = line["value"]
-            if line["key"] == "file":
-                files[value["path"]] = base64.b64decode(value["content"])
-            elif line["key"] == "lfsFile":
-                files[value["path"]] = self.server.blobs[value["oid"]]
-        self.server.repos[repo_id] |= files
+        items = [json.loads(line)["value"] for line in body.splitlines()[1:]]  # the commit, after its header
+        small = {item["path"]: base64.b64decode(item["content"]) for item in items if "content" in item}
+        large = {item["path"]: self.server.blobs[item["oid"]] for item in items if "oid" in item}
+        self.server.repos[repo_id] |= small | large
         sha = self.server.sha(repo_id)
         self.answer({"commitUrl": f"{self.server.url}/{repo_id}/commit/{sha}", "commitOid": sha})
 
@@ -120,11 +110,10 @@ class Handler(BaseHTTPRequestHandler):
         files, sha = self.server.repos[repo_id], self.server.sha(repo_id)
         if "resolve" in parts:
             file = files["/".join(parts[4:])]
-            return self.answer(file, ETag=f'"{hashlib.sha1(file).hexdigest()}"', X_Repo_Commit=sha)
+            return self.answer(file, ETag=f'"{git_hash(file)}"', X_Repo_Commit=sha)
         if "tree" in parts:
-            hashes = {path: hashlib.sha1(file).hexdigest() for path, file in files.items()}
-            tree = [{"type": "file", "path": p, "size": len(files[p]), "oid": hashes[p]} for p in files]
-            return self.answer(tree)
+            tree = [{"path": path, "size": len(files[path]), "oid": git_hash(files[path])} for path in files]
+            return self.answer([{"type": "file", **item} for item in tree])
         self.answer({"id": repo_id, "sha": sha, "siblings": [{"rfilename": path} for path in files]})
 
 
