@@ -208,7 +208,9 @@ def _in_words(error: Exception, repo_id: str, again: str) -> Exception:
         error = error.__cause__ or error
     status = getattr(getattr(error, "response", None), "status_code", 0)
     if status in (401, 403):
-        return PermissionError(f'{repo_id} needs a token with the role "write", and this is none. {again}')
+        return PermissionError(
+            f'{repo_id} needs a token with the role "write"; the Hub refuses this one. {again}'
+        )
     reason = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, ValueError) or status in (400, 404, 409, 413, 422):
         return ValueError(f"the Hub refuses {repo_id}: {reason}. {again}")
