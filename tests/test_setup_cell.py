@@ -21,13 +21,14 @@ for cell in {!r}:
 """
 
 
-def run_cell(address, cwd, colab=None, then="import helpers; assert helpers.here"):
-    """Run the setup cell, and a line after it, in a fresh IPython; on Colab, if a stand-in is given."""
+def run_cell(address, cwd, on_colab=False, then="import helpers; assert helpers.here"):
+    """Run the setup cell, and a line after it, in a fresh IPython."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
-    environment |= {"IPYTHONDIR": str(cwd / ".ipython")} | ({"PYTHONPATH": str(colab)} if colab else {})
-    cells = ["import google.colab" if colab else "", stamp_links.setup_cell(address), then]
-    command = [sys.executable, "-c", IPYTHON.format(cells)]
+    environment["IPYTHONDIR"] = str(cwd / ".ipython")
+    before = "import sys; sys.modules['google.colab'] = sys" if on_colab else ""
+    code = IPYTHON.format([before, stamp_links.setup_cell(address), then])
+    command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
@@ -43,22 +44,13 @@ def clone(tmp_path):
     return root
 
 
-@pytest.fixture
-def colab(tmp_path):
-    """Return a folder to import a stand-in of `google.colab` from."""
-    package = tmp_path / "stand in" / "google" / "colab"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    return package.parent.parent
-
-
 @pytest.mark.parametrize("folder", [".", "notebooks", "notebooks/deeper"])
 def test_silent_in_a_clone(clone, folder):
     done = run_cell("", clone / folder)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_colab_fetches_the_series(tmp_path, clone, colab):
+def test_colab_fetches_the_series(tmp_path, clone):
     who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
     for command in (["init"], ["add", "."], [*who, "commit", "-m", "a"]):
         subprocess.run(["git", *command], cwd=clone, check=True, capture_output=True)
@@ -66,14 +58,14 @@ def test_colab_fetches_the_series(tmp_path, clone, colab):
     bare.mkdir()
     # The second run is that of a restarted kernel, which finds the clone in place.
     for _ in range(2):
-        done = run_cell(clone.as_uri(), bare, colab, "import helpers; print(helpers.here)")
+        done = run_cell(clone.as_uri(), bare, True, "import helpers; print(helpers.here)")
         assert done.returncode == 0, done.stdout
         assert Path(done.stdout.strip()).samefile(bare / "series" / "helpers" / "__init__.py")
 
 
 @pytest.mark.parametrize("on_colab", [False, True])
-def test_neither_a_clone_nor_an_address_for_colab(tmp_path, colab, on_colab):
-    done = run_cell("" if on_colab else ADDRESS, tmp_path, colab if on_colab else None)
+def test_neither_a_clone_nor_an_address_for_colab(tmp_path, on_colab):
+    done = run_cell("" if on_colab else ADDRESS, tmp_path, on_colab)
     assert done.returncode != 0
     assert "no helpers/ here or above: clone the repository" in done.stdout
 
@@ -100,11 +92,9 @@ def test_pip_is_told_to_keep_torch(monkeypatch, tmp_path):
 @pytest.fixture
 def series(tmp_path):
     """Return a repository with a notebook, README and pyproject.toml, and no address."""
-    cells = [
-        {"cell_type": "markdown", "id": "a", "metadata": {}, "source": ["# Título\n", "\n", "Words."]},
-        {"cell_type": "code", "execution_count": 1, "id": "b", "metadata": {}, "outputs": [], "source": []},
-    ]
-    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    code = {"cell_type": "code", "execution_count": 1, "id": "b", "metadata": {}, "outputs": [], "source": []}
+    title = {"cell_type": "markdown", "id": "a", "metadata": {}, "source": ["# Título\n", "\n", "Words."]}
+    notebook = {"cells": [title, code], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     (tmp_path / "notebooks").mkdir()
     text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
     (tmp_path / "notebooks" / "01_a.ipynb").write_text(text, encoding="utf-8")
