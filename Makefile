@@ -1,62 +1,81 @@
-# Each target is a thin line over a script or a tool. Paths are relative, so spaces above them do no harm.
+# Each target is a thin line over a script or a tool. GNU make; the README has the commands for those without.
+# Paths are relative, so spaces above them do no harm.
 PYTHON ?= python3
 BUDGET ?= 60
-ifeq ($(OS),Windows_NT)
-VENV_PYTHON := .venv/Scripts/python.exe
-else
-VENV_PYTHON := .venv/bin/python
-endif
+RUN := .venv/bin/python
+OLDEST := .venv-oldest/bin/python
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1200 --nbval-sanitize-with tests/nbval_sanitize.cfg
 # The debugger's warning at the start of each kernel is not for readers.
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test notebooks data weights bench links clean
+.PHONY: help setup lab run test test-oldest notebooks data weights bench links clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
-setup: ## make .venv from requirements.txt, if it is missing or out of date
-	@"$(PYTHON)" scripts/setup_env.py
+setup: .venv/installed ## make .venv, if it is missing or out of date
+
+.venv/installed: requirements.txt requirements-dev.txt pyproject.toml .venv/bin/python
+	@$(RUN) -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory venv VENV=.venv
+	@$(RUN) -m pip install -r requirements-dev.txt -e . || { echo "setup: pip says above what stopped it" \
+		"(no network? a full disk? it takes 7 GB on Linux); run the command again to go on" >&2; exit 1; }
+	@touch $@
+
+# Where the interpreter is missing, or gone since, the line above makes it.
+.venv/bin/python: ;
+
+.PHONY: venv
+venv:
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "setup: this is Python %d.%d, the\
+	 series needs 3.11 or newer: install one and name it, as in make setup PYTHON=python3.13" % v[:2])'
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "setup: this Python cannot make environments:" \
+		"install its venv module (Debian, Ubuntu: sudo apt install python3-venv), run the command again" >&2; exit 1; }
+	@"$(PYTHON)" -m venv --clear $(VENV)
 
 lab: setup ## open the series in JupyterLab
-	$(VENV_PYTHON) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks
+	$(RUN) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks
 
 run: setup ## run every notebook; executed copies and pages go to build/
-	$(VENV_PYTHON) scripts/run_series.py
+	$(RUN) scripts/run_series.py
 
 test: setup ## lint, unit tests, and every notebook against its committed outputs
-	$(VENV_PYTHON) -m ruff check .
-	$(VENV_PYTHON) -m ruff format --check .
-	$(VENV_PYTHON) -m pytest tests --numprocesses 2 --dist worksteal --durations=8 \
-		--junitxml=build/tests.xml
-	$(VENV_PYTHON) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 1200 \
-		--durations=8 --nbval-sanitize-with tests/nbval_sanitize.cfg \
-		--junitxml=build/notebooks.xml notebooks
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m pytest tests --numprocesses 2 --dist worksteal --durations=8
+	$(RUN) -m pytest $(NBVAL) --durations=8 notebooks
+
+test-oldest: ## unit tests and notebook 01 with the oldest versions that requirements.txt allows
+	@$(MAKE) --no-print-directory venv VENV=.venv-oldest
+	$(OLDEST) -m pip install --quiet uv  # pip cannot choose the lowest versions
+	$(OLDEST) -m uv pip install --python $(OLDEST) --resolution lowest-direct -r requirements-dev.txt -e .
+	$(OLDEST) -m pytest tests --numprocesses 2 --dist worksteal
+	$(OLDEST) -m pytest $(NBVAL) notebooks/01_unconditional_ddpm.ipynb
 
 notebooks: setup ## run every notebook in place, so that committed outputs are fresh
-	$(VENV_PYTHON) scripts/run_series.py --in-place
+	$(RUN) scripts/run_series.py --in-place
 
 data: setup ## make the bundled sprites and emoji again; the emoji need npm and a network
-	$(VENV_PYTHON) -m scripts.make_sprites
-	$(VENV_PYTHON) -m scripts.make_emoji
+	$(RUN) -m scripts.make_sprites
+	$(RUN) -m scripts.make_emoji
 
 weights: setup ## train the shipped weights again, and score them
-	$(VENV_PYTHON) scripts/train_classifier.py
-	$(VENV_PYTHON) scripts/train.py unconditional
-	$(VENV_PYTHON) scripts/draw_samples.py unconditional
-	$(VENV_PYTHON) scripts/evaluate.py unconditional
-	$(VENV_PYTHON) scripts/train.py label_conditioned --steps 10000
-	$(VENV_PYTHON) scripts/draw_samples.py label_conditioned
-	$(VENV_PYTHON) scripts/evaluate.py label_conditioned
+	$(RUN) scripts/train_classifier.py
+	$(RUN) scripts/train.py unconditional
+	$(RUN) scripts/draw_samples.py unconditional
+	$(RUN) scripts/evaluate.py unconditional
+	$(RUN) scripts/train.py label_conditioned --steps 10000
+	$(RUN) scripts/draw_samples.py label_conditioned
+	$(RUN) scripts/evaluate.py label_conditioned
 
-bench: setup ## compare recipes; BUDGET=60: minutes for the longest, over three hours in all
-	$(VENV_PYTHON) -m pip install --quiet -r benchmarks/requirements.txt
-	$(VENV_PYTHON) benchmarks/bench.py --budget $(BUDGET)
-	$(VENV_PYTHON) benchmarks/bench_report.py $(if $(filter-out 60,$(BUDGET)),--results build/benchmark-$(BUDGET).json)
+bench: setup ## compare recipes; BUDGET=60: minutes for the longest, about four hours in all
+	$(RUN) -m pip install --quiet -r benchmarks/requirements.txt
+	$(RUN) benchmarks/bench.py --budget $(BUDGET)
+	$(RUN) benchmarks/bench_report.py $(if $(filter-out 60,$(BUDGET)),--results build/benchmark-$(BUDGET).json)
 
 links: setup ## stamp the repository's public address into setup cells and Colab badges
-	$(VENV_PYTHON) scripts/stamp_links.py
+	$(RUN) scripts/stamp_links.py
 
 clean: ## delete what was built; .venv, data and weights stay
-	rm -rf build .pytest_cache .ruff_cache
+	rm -rf build .venv-oldest .pytest_cache .ruff_cache
 	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +

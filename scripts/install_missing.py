@@ -6,63 +6,23 @@ What Colab's own PyTorch stack brings stays as it is: its packages are pinned to
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
-
-from packaging.requirements import Requirement
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
 KEPT = ("torch", "torchvision", "torchaudio", "numpy")
-# Colab is the notebook server; these run, test and export notebooks elsewhere.
-TOOLS = ("jupyter-server-mathjax", "jupyterlab", "nbclient", "nbconvert", "nbval", "pytest", "ruff")
-
-
-def installed(name: str) -> str | None:
-    """Return the version of an installed distribution, or None."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def missing(text: str) -> list[str]:
-    """Return the requirements that have to be installed.
-
-    Parameters
-    ----------
-    text
-        The text of a requirements file: one requirement a line, comments after ``#``.
-
-    Returns
-    -------
-    list of str
-        Those that are not installed in the range asked for. Tools that notebooks do not import are
-        left out, and so is whatever of the PyTorch stack is there in any version.
-    """
-    wanted = []
-    for line in text.splitlines():
-        line = line.partition("#")[0].strip()
-        if not line:
-            continue
-        requirement = Requirement(line)
-        have = installed(requirement.name)
-        kept = have is not None and requirement.name in KEPT
-        in_range = have is not None and requirement.specifier.contains(have, prereleases=True)
-        if not kept and not in_range and requirement.name not in TOOLS:
-            wanted.append(line)
-    return wanted
+SERVER = ("jupyter", "nb")  # Colab is the notebook server; these run and export notebooks elsewhere
 
 
 def main() -> int:
     """Install what is missing; return pip's exit status."""
-    wanted = missing(REQUIREMENTS.read_text(encoding="utf-8"))
-    if not wanted:
-        return 0
-    print("Installing", ", ".join(wanted), flush=True)
+    wanted = [line for line in REQUIREMENTS.read_text().splitlines() if not line.startswith(SERVER)]
+    pins = [f"{found.name}=={found.version}" for found in distributions() if found.name in KEPT]
     with tempfile.TemporaryDirectory() as folder:
-        pins = Path(folder) / "constraints.txt"
-        pins.write_text("".join(f"{name}=={have}\n" for name in KEPT if (have := installed(name))))
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(pins), *wanted]
+        requirements, constraints = Path(folder, "requirements.txt"), Path(folder, "constraints.txt")
+        requirements.write_text("\n".join(wanted))
+        constraints.write_text("\n".join(pins))
+        command = [sys.executable, "-m", "pip", "install", "-q", "-r", requirements, "-c", constraints]
         return subprocess.run(command).returncode
 
 

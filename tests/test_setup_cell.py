@@ -1,32 +1,33 @@
 """The setup cell finds the series, or fetches it on Colab; `make links` puts the address in."""
 
-import importlib.metadata
 import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from notebook_cells import NOTEBOOKS, read
 
 from scripts import install_missing, stamp_links
 
 ADDRESS = "https://github.com/someone/series"
-NOTEBOOKS = sorted((stamp_links.ROOT / "notebooks").glob("*.ipynb"))
+IPYTHON = """from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell()
+for cell in {!r}:
+    if not shell.run_cell(cell).success:
+        raise SystemExit(1)
+"""
 
 
-def git(*arguments, cwd):
-    """Run git as somebody, with no configuration of this machine."""
-    person = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "init.defaultBranch=main"]
-    subprocess.run(["git", *person, *arguments], cwd=cwd, check=True, capture_output=True)
-
-
-def run_cell(address, cwd, path=None, then="import helpers"):
-    """Run the setup cell, and a line after it, in a fresh interpreter."""
+def run_cell(address, cwd, on_colab=False, then="import helpers; assert helpers.here"):
+    """Run the setup cell, and a line after it, in a fresh IPython."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    if path is not None:
-        environment["PYTHONPATH"] = str(path)
-    code = f"{stamp_links.setup_cell(address)}\n{then}\n"
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    environment["IPYTHONDIR"] = str(cwd / ".ipython")
+    before = "import sys; sys.modules['google.colab'] = sys" if on_colab else ""
+    code = IPYTHON.format([before, stamp_links.setup_cell(address), then])
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
@@ -37,123 +38,67 @@ def clone(tmp_path):
     root = tmp_path / "a clone"
     for folder in ("helpers", "notebooks/deeper", "scripts"):
         (root / folder).mkdir(parents=True)
-    (root / "helpers" / "__init__.py").write_text("here = 1\n")
-    (root / "notebooks" / "01_a.ipynb").write_text("{}\n")
-    (root / "requirements.txt").write_text("pytest\npackaging  # there already\n")
+    (root / "helpers" / "__init__.py").write_text("here = __file__\n")
+    (root / "requirements.txt").write_text("pytest  # there already\n")
     (root / "scripts" / "install_missing.py").write_text(Path(install_missing.__file__).read_text())
     return root
 
 
-@pytest.fixture
-def colab(tmp_path):
-    """Return a folder to import a stand-in of `google.colab` from."""
-    package = tmp_path / "stand in" / "google" / "colab"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    return package.parent.parent
-
-
 @pytest.mark.parametrize("folder", [".", "notebooks", "notebooks/deeper"])
 def test_silent_in_a_clone(clone, folder):
-    done = run_cell("", clone / folder, then="import helpers; assert helpers.here")
+    done = run_cell("", clone / folder)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_colab_fetches_the_series(tmp_path, clone, colab):
-    git("init", cwd=clone)
-    git("add", ".", cwd=clone)
-    git("commit", "-m", "a", cwd=clone)
-    git("clone", "--bare", str(clone), str(tmp_path / "series"), cwd=tmp_path)
+def test_colab_fetches_the_series(tmp_path, clone):
+    who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for command in (["init"], ["add", "."], [*who, "commit", "-m", "a"]):
+        subprocess.run(["git", *command], cwd=clone, check=True, capture_output=True)
     bare = tmp_path / "bare folder"
     bare.mkdir()
-    report = "import helpers; print(helpers.__file__); print(os.getcwd())"
     # The second run is that of a restarted kernel, which finds the clone in place.
     for _ in range(2):
-        done = run_cell((tmp_path / "series").as_uri(), bare, colab, then=report)
-        assert done.returncode == 0, done.stderr
-        module, folder = map(Path, done.stdout.splitlines())
-        assert module.samefile(bare / "series" / "helpers" / "__init__.py")
-        assert folder.samefile(bare / "series" / "notebooks")
+        done = run_cell(clone.as_uri(), bare, True, "import helpers; print(helpers.here)")
+        assert done.returncode == 0, done.stdout
+        assert Path(done.stdout.strip()).samefile(bare / "series" / "helpers" / "__init__.py")
 
 
-def test_colab_without_an_address(tmp_path, colab):
-    done = run_cell("", tmp_path, colab)
+@pytest.mark.parametrize("on_colab", [False, True])
+def test_neither_a_clone_nor_an_address_for_colab(tmp_path, on_colab):
+    done = run_cell("" if on_colab else ADDRESS, tmp_path, on_colab)
     assert done.returncode != 0
-    assert "RuntimeError: address unset: edit repository in pyproject.toml" in done.stderr
-    assert "make links" in done.stderr
-
-
-def test_neither_clone_nor_colab(tmp_path):
-    done = run_cell(ADDRESS, tmp_path)
-    assert done.returncode != 0
-    assert "FileNotFoundError: no helpers/ here or above: clone the repository" in done.stderr
-
-
-def test_installs_only_what_is_missing(monkeypatch):
-    have = {"torch": "2.0.0+cu118", "numpy": "1.20", "diffusers": "0.30", "pillow": "11.0"}
-
-    def version(name):
-        if name in have:
-            return have[name]
-        raise importlib.metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(install_missing, "version", version)
-    text = (
-        "torch>=2.4\nnumpy>=1.26\ndiffusers>=0.35,<1  # too old\n\n# a comment\npillow>=10\ndatasets\nruff\n"
-    )
-    assert install_missing.missing(text) == ["diffusers>=0.35,<1", "datasets"]
+    assert "no helpers/ here or above: clone the repository" in done.stdout
 
 
 def test_pip_is_told_to_keep_torch(monkeypatch, tmp_path):
-    commands = []
+    files = {}
 
     def run(command):
-        commands.append((command, Path(command[command.index("--constraint") + 1]).read_text()))
+        files.update(
+            {option: Path(command[command.index(option) + 1]).read_text() for option in ("-r", "-c")}
+        )
         return subprocess.CompletedProcess(command, 0)
 
     requirements = tmp_path / "requirements.txt"
-    requirements.write_text("torch\nno-such-distribution-here>=1\n")
+    requirements.write_text("torch\njupyterlab>=4\nnbclient\nno-such-distribution-here>=1  # why\n")
     monkeypatch.setattr(install_missing, "REQUIREMENTS", requirements)
     monkeypatch.setattr(install_missing.subprocess, "run", run)
     assert install_missing.main() == 0
-    [(command, pins)] = commands
-    assert command[-1] == "no-such-distribution-here>=1"
-    assert f"torch=={importlib.metadata.version('torch')}\n" in pins
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("https://github.com/someone/series.git", ADDRESS),
-        ("https://name:token@github.com/someone/series/", ADDRESS),
-        ("git@github.com:someone/series.git\n", ADDRESS),
-        ("ssh://git@github.com:22/someone/series.git", ADDRESS),
-        ("/home/someone/series", ""),
-        ("file:///home/someone/series.git", ""),
-        ("C:/Users/someone/series", ""),
-        ("../series.git", ""),
-        ("http://localhost:3000/someone/series", ""),
-        ("http://127.0.0.1:3000/someone/series", ""),
-        ('https://github.com/someone/se"ries', ""),
-        ("", ""),
-    ],
-)
-def test_public_address(text, expected):
-    assert stamp_links.public_address(text) == expected
+    assert files["-r"] == "torch\nno-such-distribution-here>=1  # why"
+    kept = {f"{name}=={version(name)}" for name in ("torch", "torchvision", "numpy")}
+    assert kept <= set(files["-c"].split("\n"))
 
 
 @pytest.fixture
 def series(tmp_path):
     """Return a repository with a notebook, README and pyproject.toml, and no address."""
-    cells = [
-        {"cell_type": "markdown", "id": "a", "metadata": {}, "source": ["# Título\n", "\n", "Words."]},
-        {"cell_type": "code", "execution_count": 1, "id": "b", "metadata": {}, "outputs": [], "source": []},
-    ]
-    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    code = {"cell_type": "code", "execution_count": 1, "id": "b", "metadata": {}, "outputs": [], "source": []}
+    title = {"cell_type": "markdown", "id": "a", "metadata": {}, "source": ["# Título\n", "\n", "Words."]}
+    notebook = {"cells": [title, code], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     (tmp_path / "notebooks").mkdir()
     text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
     (tmp_path / "notebooks" / "01_a.ipynb").write_text(text, encoding="utf-8")
-    (tmp_path / "README.md").write_text("# S\n\n<!-- badge --><!-- /badge -->\n\nText.\n")
+    (tmp_path / "README.md").write_text("# S\n\nText.\n")
     set_address(tmp_path, "")
     return tmp_path
 
@@ -168,12 +113,12 @@ def read_all(root):
     return [(root / name).read_text(encoding="utf-8") for name in ("notebooks/01_a.ipynb", "README.md")]
 
 
-def test_stamping_is_idempotent_and_reversible(series):
+@pytest.mark.parametrize("written", [ADDRESS, f"{ADDRESS}.git", f"{ADDRESS}/"])
+def test_stamping_is_idempotent_and_reversible(series, written):
     stamp_links.stamp(series)
     unset = read_all(series)
-    assert "colab" not in unset[1]
-    assert "badge" not in unset[0]
-    set_address(series, ADDRESS)
+    assert "colab" not in unset[1] and "badge" not in unset[0]
+    set_address(series, written)
     assert len(stamp_links.stamp(series)) == 2
     stamped = read_all(series)
     assert stamp_links.stamp(series) == []
@@ -191,30 +136,30 @@ def test_stamping_is_idempotent_and_reversible(series):
     assert read_all(series) == unset
 
 
-def test_address_comes_from_the_remote_where_pyproject_has_none(series):
-    assert stamp_links.find_address(series) == ""
-    git("init", cwd=series)
-    git("remote", "add", "origin", "git@github.com:someone/series.git", cwd=series)
-    assert stamp_links.find_address(series) == ADDRESS
-    git("remote", "set-url", "origin", str(series), cwd=series)
-    assert stamp_links.find_address(series) == ""
-    set_address(series, "not an address")
-    with pytest.raises(ValueError, match="repository is 'not an address'"):
-        stamp_links.find_address(series)
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("/home/someone/series", "git@github.com:someone/series.git", "http://github.com/someone/series"),
+        *("https://name:token@github.com/someone/series", "https://localhost:3000/someone/series"),
+        "https://github.com/someone/se'ries",
+    ],
+)
+def test_an_address_that_is_not_public_is_refused(series, written):
+    set_address(series, written)
+    with pytest.raises(ValueError, match=r"repository is .*, expected a public address"):
+        stamp_links.stamp(series)
 
 
 def test_no_badge_for_a_host_that_colab_does_not_open():
-    assert stamp_links.badge("https://example.org/someone/series", "01_a.ipynb") == ""
+    assert stamp_links.put_badge("# S", "https://example.org/someone/series", "01_a.ipynb") == "# S"
 
 
 def test_cell_is_short():
-    lines = [line for line in stamp_links.setup_cell(ADDRESS).splitlines() if line.strip()]
-    assert len(lines) <= 20
+    assert len([line for line in stamp_links.setup_cell(ADDRESS).splitlines() if line.strip()]) <= 10
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_notebook_opens_with_the_setup_cell(path):
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    first = "".join(next(cell for cell in cells if cell["cell_type"] == "code")["source"])
-    address = first.partition('REPOSITORY = "')[2].partition('"')[0]
-    assert first == stamp_links.setup_cell(address), "run `make links`"
+    assert read(path)[1][0]["source"] == stamp_links.setup_cell(stamp_links.read_address(stamp_links.ROOT)), (
+        "run `make links`"
+    )
