@@ -78,7 +78,7 @@ def test_frechet_distance_is_scipys():
 
 
 def test_intervals_cover_what_other_seeds_give(one_thread):
-    # 38 of 40 on average; 34 or more in 99 of 100 tries. Wilson over 5,000 real sprites, as recall once had: 13.
+    # 38 of 40 on average; 34 or more in 99 of 100 tries. With Wilson over 5,000 real sprites recall holds 13.
     reference = coverage.gaussian(1000, seed=10**6)
     found = coverage.coverage(lambda seed: coverage.gaussian(200, seed, 0.1, 0.9), reference, 40)
     assert set(found) == {"frechet", "kernel", "precision", "recall"}
