@@ -36,8 +36,9 @@ test: setup ## lint, unit tests, and every notebook against its committed output
 notebooks: setup ## run every notebook in place, so that committed outputs are fresh
 	$(VENV_PYTHON) scripts/run_series.py --in-place
 
-data: setup ## draw the bundled sprites again
+data: setup ## make the bundled sprites and emoji again; the emoji need npm and a network
 	$(VENV_PYTHON) -m scripts.make_sprites
+	$(VENV_PYTHON) -m scripts.make_emoji
 
 weights: setup ## train the shipped weights again, and score them
 	$(VENV_PYTHON) scripts/train_classifier.py

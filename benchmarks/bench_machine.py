@@ -2,7 +2,6 @@
 
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import time
@@ -13,14 +12,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.bench_recipes import RECIPES, Recipe
 from benchmarks.bench_training import PACKAGES
+from benchmarks.process import ROOT, in_new_process, peak_memory
 from helpers.datasets import load_sprites
 from helpers.files import describe_device, package_versions
 
-ROOT = Path(__file__).resolve().parents[1]
-
 
 def matrix_peak(dtype: torch.dtype, seconds: float = 1.0, repeats: int = 3) -> float:
-    """Measure how many GFLOP/s a product of matrices of 1024 × 1024 reaches here, the best of several."""
+    """Measure how many GFLOP/s a product of 1024 × 1024 matrices reaches here, the best of several."""
     a, b = torch.randn(1024, 1024).to(dtype), torch.randn(1024, 1024).to(dtype)
     a @ b
     best = 0.0
@@ -58,28 +56,22 @@ def sampling_cost(recipes: dict[str, Recipe], repeats: int = 3) -> dict[str, lis
     return seconds
 
 
-def in_new_process(*options: str) -> float:
-    """Run Python in a process of its own, and return the number that it prints last."""
-    done = subprocess.run([sys.executable, *options], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    return float(done.stdout.split()[-1])
+def import_milliseconds(repeats: int = 5) -> dict[str, list[float]]:
+    """Time the import of what a notebook takes from `helpers`, on top of torch and diffusers.
 
-
-def peak_memory() -> float:
-    """Largest memory of this process so far, in MiB."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # what getrusage says is inherited from the parent process
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    import resource  # not on Windows
-
-    unit = 1024**2 if platform.system() == "Darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-
-
-def import_milliseconds(repeats: int = 5) -> float:
-    """Median time of `import helpers` where torch has been imported."""
-    line = "import torch, time; t = time.perf_counter(); import helpers; print(time.perf_counter() - t)"
-    return round(1000 * statistics.median(in_new_process("-c", line) for _ in range(repeats)), 2)
+    Once as it is and once where matplotlib, which the notebooks need anyway, has been imported before too.
+    """
+    line = (
+        "import time, torch, diffusers; from diffusers import DDPMScheduler, UNet2DModel; {}"
+        "begun = time.perf_counter(); "
+        "import helpers.datasets, helpers.plotting, helpers.training, helpers.pipelines; "
+        "print(1000 * (time.perf_counter() - begun))"
+    )
+    cases = {"helpers": "", "helpers after matplotlib": "import matplotlib.figure; "}
+    return {
+        name: [round(in_new_process("-c", line.format(before)), 1) for _ in range(repeats)]
+        for name, before in cases.items()
+    }
 
 
 def measure_machine(names: list[str]) -> dict:
@@ -93,7 +85,7 @@ def measure_machine(names: list[str]) -> dict:
         "cores": os.cpu_count(),
         "versions": {"python": platform.python_version(), **package_versions(PACKAGES)},
         "commit": commit.stdout.strip(),
-        "import_helpers_milliseconds": import_milliseconds(),
+        "import_milliseconds": import_milliseconds(),
         "peak_memory_mib": {name: round(in_new_process(this, name)) for name in names},
         "step_gflop": {name: step_flops(recipe) for name, recipe in recipes.items()},
         "parameters": {n: sum(p.numel() for p in r.model.parameters()) for n, r in recipes.items()},

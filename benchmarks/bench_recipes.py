@@ -3,20 +3,16 @@
 Every recipe sees the same sprites without flips, in batches of its own size, from the same seed.
 """
 
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from diffusers.training_utils import EMAModel
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from helpers.datasets import ImageDataset
 from helpers.models import build_unconditional
 from helpers.sampling import DEFAULT_STEPS, generate_images, make_scheduler
 from helpers.training import ResumableBatchSampler, Trainer, TrainingConfig
-
-ROOT = Path(__file__).resolve().parents[1]
 
 ENDLESS = 10**6  # steps; every run ends by the clock
 
@@ -24,20 +20,21 @@ ENDLESS = 10**6  # steps; every run ends by the clock
 class Recipe:
     """A model, one step of its training, and its sampler.
 
+    Subclasses define `build(dataset)`, which makes `self.model` and what its training needs; `train_step()`;
+    and `sample(num_images, seed, steps)`, which draws [n, 3, 16, 16] in about [-1, 1] with `self.model`.
+
     Attributes
     ----------
-    says : str
-        The recipe in a line.
-    sampler : str
-        Its sampler in words.
-    steps, steps_for_scores : int
-        Steps of the sampler by its own recipe, and where drawing many that way would take too long.
+    description, sampler : str
+        The recipe in a line, and its sampler.
+    steps : int
+        Of the sampler, by the recipe itself; every score is drawn in so many.
     batch_size : int
-    fades_out : bool
+    anneals_learning_rate : bool
         Whether its learning rate falls to zero at the end, so that the length must be known in advance.
     """
 
-    says, sampler, batch_size, steps, steps_for_scores, fades_out = "", "", 0, 0, 0, False
+    description, sampler, batch_size, steps, anneals_learning_rate = "", "", 0, 0, False
 
     def __init__(self, dataset: ImageDataset, seed: int, num_steps: int):
         torch.manual_seed(seed)
@@ -45,18 +42,6 @@ class Recipe:
         sampler = ResumableBatchSampler(len(dataset), self.batch_size, 0, ENDLESS, seed)
         self.batches = iter(DataLoader(dataset, batch_sampler=sampler))
         self.build(dataset)
-
-    def build(self, dataset: ImageDataset) -> None:
-        """Make `self.model` and what its training needs."""
-        raise NotImplementedError
-
-    def train_step(self) -> None:
-        """Take one optimizer step."""
-        raise NotImplementedError
-
-    def sample(self, num_images: int, seed: int, steps: int) -> torch.Tensor:
-        """Draw images [n, 3, 16, 16] in about [-1, 1] with the weights as they are in `self.model`."""
-        raise NotImplementedError
 
     def snapshot(self) -> dict[str, torch.Tensor]:
         """Copy the weights that this recipe draws with: the averaged ones, where it averages."""
@@ -70,8 +55,8 @@ class Recipe:
 class Textbook(Recipe):
     """What introductions to diffusers commonly train (see docs of `UNet2DModel` and `DDPMPipeline`)."""
 
-    says = "UNet2DModel (128, 64), 2 layers a block; linear schedule, epsilon, Adam 1e-4, no EMA"
-    sampler, batch_size, steps, steps_for_scores = "DDPM, 500 steps", 100, 500, 100
+    description = "UNet2DModel (128, 64), 2 layers a block; linear schedule, epsilon, Adam 1e-4, no EMA"
+    sampler, batch_size, steps = "DDPM, 500 steps", 100, 500
 
     def build(self, dataset):
         self.model = UNet2DModel(
@@ -102,10 +87,12 @@ class Textbook(Recipe):
 class Ours(Recipe):
     """The model of notebook 01 with this project's own `Trainer` and default sampler."""
 
-    says = "UNet2DModel (32, 64, 128), attention at 4×4; cosine schedule, epsilon, AdamW 2e-3 fading out, EMA"
+    description = (
+        "UNet2DModel (32, 64, 128), attention at 4×4; cosine schedule, epsilon, AdamW 2e-3 fading out, EMA"
+    )
     sampler, batch_size = f"SDE-DPM-Solver++, {DEFAULT_STEPS} steps", TrainingConfig(1).batch_size
-    steps = steps_for_scores = DEFAULT_STEPS
-    fades_out = True
+    steps = DEFAULT_STEPS
+    anneals_learning_rate = True
 
     def build(self, dataset):
         self.model, self.scheduler = build_unconditional()
@@ -130,8 +117,8 @@ class Lucidrains(Recipe):
     Its own `Trainer` reads a folder, flips images and computes Inception scores, so its parts are used.
     """
 
-    says = "denoising-diffusion-pytorch: Unet(64, (1, 2, 4)), v, Adam 8e-5, EMA 0.995"
-    sampler, batch_size, steps, steps_for_scores = "DDIM, 250 steps", 32, 250, 50
+    description = "denoising-diffusion-pytorch: Unet(64, (1, 2, 4)), v, Adam 8e-5, EMA 0.995"
+    sampler, batch_size, steps = "DDIM, 250 steps", 32, 250
 
     def build(self, dataset):
         from denoising_diffusion_pytorch import GaussianDiffusion, Unet
@@ -157,25 +144,12 @@ class Lucidrains(Recipe):
         return self.model.sample(num_images) * 2 - 1
 
 
-class _Images(Dataset):
-    """The images of a dataset without their labels."""
-
-    def __init__(self, dataset: ImageDataset):
-        self.images = dataset.as_tensor()
-
-    def __len__(self):
-        return len(self.images)
-
-    def __getitem__(self, index):
-        return self.images[index]
-
-
 class SmallDiffusion(Recipe):
     """smalldiffusion with the settings of its UNet example for 28×28 images, at 16×16."""
 
-    says = "smalldiffusion: Scaled(Unet)(ch=64, (1, 1, 2)), log-linear schedule, AdamW 7e-4, EMA 0.999"
+    description = "smalldiffusion: Scaled(Unet)(ch=64, (1, 1, 2)), log-linear schedule, AdamW 7e-4, EMA 0.999"
     # Its example trains on a GPU with batches of 1,024: that few steps would be unfair here.
-    sampler, batch_size, steps, steps_for_scores = "its own, γ = 1.6, 20 steps", 128, 20, 20
+    sampler, batch_size, steps = "its own, γ = 1.6, 20 steps", 128, 20
 
     def build(self, dataset):
         from accelerate import Accelerator
@@ -186,7 +160,7 @@ class SmallDiffusion(Recipe):
         self.ema = EMAModel(self.model.parameters(), decay=0.999)
         self.accelerator = Accelerator(cpu=True)
         # Its loop expects images alone, and lets Accelerate take over the loader.
-        loader = DataLoader(_Images(dataset), self.batch_size, shuffle=True, drop_last=True)
+        loader = DataLoader(dataset.as_tensor(), self.batch_size, shuffle=True, drop_last=True)
         self.loop = training_loop(
             loader, self.model, self.schedule, self.accelerator, epochs=ENDLESS, lr=7e-4
         )

@@ -9,43 +9,42 @@ import math
 import statistics
 from pathlib import Path
 
+from helpers import RESULTS
 from helpers.evaluation import Score
 from helpers.evaluation.report import show_score
+from helpers.evaluation.tables import markdown_table
 from helpers.files import write_file
 from helpers.plotting import plot_quality_vs_cost
 from scripts.cards import stamp, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
-
-RESULTS = ROOT / "benchmarks" / "results"
-SCORES = ("frechet_distance", "precision", "recall")
-# In words, as a number, and whether it is the most or the least.
-AIMS = {
-    "reach": ("at most 1/15", 1 / 15, True),
-    "textbook": ("at most 1/5", 1 / 5, True),
-    "peer": ("at most 1/2", 1 / 2, True),
-    "cost": ("at least 100", 100, False),
-    "share": ("at least 60%", 0.6, False),
-    "memory": ("at most 1.5 GiB", 1.5, True),
-    "import": ("at most 50 ms", 50, True),
-}
+SCORES = ("frechet_distance", "kernel_distance", "precision", "recall")
 PEERS = ("denoising-diffusion-pytorch", "smalldiffusion")
+# For each row of `headline`: in words, as a number, and whether it is the most or the least.
+AIMS = [
+    ("at most 1/15", 1 / 15, True),
+    ("at most 1/5", 1 / 5, True),
+    ("at most 1/2", 1 / 2, True),
+    ("at least 100", 100, False),
+    ("at least 60%", 0.6, False),
+    ("at most 1.5 GiB", 1.5, True),
+    ("at most 50 ms", 50, True),
+]
 
 
-def curve(result: dict, name: str) -> list[tuple[float, float, float, float]]:
-    """Points (minutes, Fréchet distance, low, high) of a recipe; with several seeds, medians of each."""
-    rows = [row for row in result["runs"] if row["recipe"] == name]
+def curve(result: dict, name: str, key: str = "frechet_distance") -> list[tuple[float, float, float, float]]:
+    """Points (minutes, score, low, high) of a recipe; with several seeds, medians of each."""
+    rows = [row for row in result["runs"] if row["recipe"] == name and key in row]
     points = []
     for minutes in sorted({row["minutes"] for row in rows}):
-        scores = [row["frechet_distance"] for row in rows if row["minutes"] == minutes]
-        middle = [statistics.median(score[key] for score in scores) for key in ("value", "low", "high")]
-        points.append((minutes, *middle))
+        scores = [row[key] for row in rows if row["minutes"] == minutes]
+        points.append((minutes, *(statistics.median(s[part] for s in scores) for part in Score._fields[:3])))
     return points
 
 
-def value_at(result: dict, name: str, minutes: float) -> float:
-    """Return the Fréchet distance of a recipe after so many minutes."""
-    found = [p[1] for p in curve(result, name) if math.isclose(p[0], minutes, rel_tol=1e-6)]
+def value_at(result: dict, name: str, minutes: float, key: str = "frechet_distance") -> float:
+    """Return the score of a recipe after so many minutes."""
+    found = [p[1] for p in curve(result, name, key) if math.isclose(p[0], minutes, rel_tol=1e-6)]
     if not found:
         raise ValueError(f"{name} has no score after {minutes:g} minutes: run benchmarks/bench.py again")
     return found[0]
@@ -55,108 +54,109 @@ def minutes_to_reach(points: list, target: float) -> float:
     """Interpolate, on log scales, when a curve first falls to the target; infinite if it never does."""
     for before, after in zip([None, *points], points, strict=False):
         if after[1] <= target:
-            if before is None:
+            if before is None or after[1] <= 0:  # an unbiased estimate near 0 may lie below, and has no log
                 return after[0]
             part = math.log(before[1] / target) / math.log(before[1] / after[1])
             return before[0] * (after[0] / before[0]) ** part
     return math.inf
 
 
-def words_for_reach(points: list, final: tuple) -> tuple[str, float]:
-    """Say when a curve reaches the score of `final` (minutes, score, ...), and in what share of its time."""
-    reach = minutes_to_reach(points, final[1])
+def describe_reach(result: dict, key: str) -> tuple[str, float]:
+    """Say when ours reaches the textbook's last score, and in what share of its time; "–" if not scored."""
+    ours, textbook = curve(result, "ours", key), curve(result, "textbook", key)
+    if not ours or not textbook:
+        return "–", math.nan
+    minutes, target, *_ = textbook[-1]
+    reach = minutes_to_reach(ours, target)
     if math.isinf(reach):
-        return f"not reached in {points[-1][0]:g} minutes", math.inf
-    at_most = "at most " if reach == points[0][0] else ""
-    return f"{at_most}{reach:.1f} minutes, 1/{final[0] / reach:.0f}", reach / final[0]
+        return f"not reached in {ours[-1][0]:g} minutes", math.inf
+    at_most = "at most " if reach == ours[0][0] else ""
+    return f"{at_most}{reach:.1f} minutes, 1/{minutes / reach:.0f}", reach / minutes
+
+
+def describe_ratio(result: dict, other: str, minutes: float, key: str) -> tuple[str, float]:
+    """Divide our score by that of another recipe after the same time; "–" if not scored."""
+    if not curve(result, "ours", key) or not curve(result, other, key):
+        return "–", math.nan
+    ours, theirs = (value_at(result, name, minutes, key) for name in ("ours", other))
+    return f"{ours:.3g} / {theirs:.3g} = {ours / theirs:.2f}", ours / theirs
 
 
 def headline(result: dict) -> list[tuple[str, str, str, float]]:
-    """What there are aims for: (key in AIMS, what, measured in words, measured)."""
+    """What there are aims for: (what, measured in words, the same by kernel distance, measured)."""
     if missing := [name for name in ("textbook", "ours", *PEERS) if not curve(result, name)]:
         raise ValueError(f"no score of {', '.join(missing)}: run benchmarks/bench.py with all recipes")
-    ten, machine = result["budget_minutes"] / 6, result["machine"]
-    final, best_of_ours = curve(result, "textbook")[-1], curve(result, "ours")[-1]
-    reach_words, reach = words_for_reach(curve(result, "ours"), final)
-    ours, textbook = value_at(result, "ours", ten), value_at(result, "textbook", ten)
-    peer, best = min((value_at(result, name, ten), name) for name in PEERS)
-    cost = {name: statistics.median(s) for name, s in machine["seconds_for_16_sprites"].items()}
-    peaks = machine["matrix_peak_gflops"]
+    ten, final, last = result["budget_minutes"] / 6, curve(result, "textbook")[-1], curve(result, "ours")[-1]
+    peer = min(PEERS, key=lambda name: value_at(result, name, ten))
+    rows = []
+    for what, describe, *options in (
+        (f"time to the score that the textbook reaches in {final[0]:g} minutes", describe_reach),
+        (f"Fréchet distance after {ten:g} minutes, ours / textbook", describe_ratio, "textbook", ten),
+        (f"the same, ours / better peer ({peer})", describe_ratio, peer, ten),
+    ):
+        words, value = describe(result, *options, "frechet_distance")
+        rows.append((what, words, describe(result, *options, "kernel_distance")[0], value))
+    better = "better" if last[1] <= final[1] else "WORSE"
+    scores = f"{last[1]:.1f} after {last[0]:g} minutes, the textbook's {final[1]:.1f} after {final[0]:g}"
+    return rows + machine_rows(result, f"at a {better} score ({scores})")
+
+
+def machine_rows(result: dict, at_score: str) -> list[tuple[str, str, str, float]]:
+    """The rows of `headline` that measure time and memory."""
+    machine, peaks = result["machine"], result["machine"]["matrix_peak_gflops"]
+    seconds = machine["seconds_for_16_sprites"]
+    textbook, ours = (statistics.median(seconds[name]) for name in ("textbook", "ours"))
+    longest = max((row for row in result["runs"] if row["recipe"] == "ours"), key=lambda row: row["minutes"])
+    throughput = longest["steps"] * machine["step_gflop"]["ours"] / (60 * longest["minutes"])
     kind = max(peaks, key=peaks.get)
-    share, faster = throughput(result, "ours") / peaks[kind], cost["textbook"] / cost["ours"]
-    memory = machine["peak_memory_mib"]["ours"] / 1024
-    milliseconds = machine["import_helpers_milliseconds"]
-    verdict = "better" if best_of_ours[1] <= final[1] else "WORSE"
-    what = {
-        "reach": f"time to the score that the textbook reaches in {final[0]:g} minutes",
-        "textbook": f"Fréchet distance after {ten:g} minutes, ours / textbook",
-        "peer": f"the same, ours / better peer ({best})",
-        "cost": f"cost of 16 sprites, textbook / ours, at a {verdict} score ({best_of_ours[1]:.1f} after "
-        f"{best_of_ours[0]:g} minutes, the textbook's {final[1]:.1f} after {final[0]:g})",
-        "share": f"training, share of the machine's best matrix peak ({peaks[kind]:.0f} GFLOP/s, {kind})",
-        "memory": "peak memory of training",
-        "import": "`import helpers` on top of torch",
-    }
-    measured = {
-        "reach": (reach_words, reach),
-        "textbook": (f"{ours:.1f} / {textbook:.1f} = {ours / textbook:.2f}", ours / textbook),
-        "peer": (f"{ours:.1f} / {peer:.1f} = {ours / peer:.2f}", ours / peer),
-        "cost": (f"{cost['textbook']:.1f} s / {cost['ours']:.2f} s = {faster:.0f}", faster),
-        "share": (f"{share:.0%}", share),
-        "memory": (f"{memory:.2f} GiB", memory),
-        "import": (f"{milliseconds:.1f} ms", milliseconds),
-    }
-    return [(key, what[key], *measured[key]) for key in AIMS]
-
-
-def throughput(result: dict, name: str) -> float:
-    """GFLOP/s of a recipe's training over its longest runs; with several seeds, their median."""
-    rows = [row for row in result["runs"] if row["recipe"] == name]
-    longest = max(row["minutes"] for row in rows)
-    steps = statistics.median(row["steps"] for row in rows if row["minutes"] == longest)
-    return steps * result["machine"]["step_gflop"][name] / (60 * longest)
+    share, memory = throughput / peaks[kind], machine["peak_memory_mib"]["ours"] / 1024
+    whole, rest = (statistics.median(times) for times in machine["import_milliseconds"].values())
+    cost = f"{textbook:.1f} s / {ours:.2f} s = {textbook / ours:.0f}"
+    best = f"training, share of the machine's best matrix peak ({peaks[kind]:.0f} GFLOP/s, {kind})"
+    imported = "import of helpers' datasets, plotting, training and pipelines on top of torch and diffusers"
+    return [
+        (f"cost of 16 sprites, textbook / ours, {at_score}", cost, "", textbook / ours),
+        (best, f"{share:.0%}", "", share),
+        ("peak memory of training", f"{memory:.2f} GiB", "", memory),
+        (imported, f"{whole:.0f} ms; {rest:.0f} ms after matplotlib", "", whole),
+    ]
 
 
 def headline_table(result: dict) -> str:
     """Make the Markdown table of what was aimed at and what came out."""
-    lines = ["| what | measured | aim |", "| --- | --- | --- |"]
-    for key, what, words, value in headline(result):
-        aim, limit, at_most = AIMS[key]
-        lines.append(f"| {what} | {words} | {aim}: {verdict(value, limit, at_most)} |")
-    return "\n".join(lines)
+    rows = [
+        [what, words, by_kernel, f"{aim}: {verdict(value, limit, at_most)}"]
+        for (what, words, by_kernel, value), (aim, limit, at_most) in zip(headline(result), AIMS, strict=True)
+    ]
+    return markdown_table(["what", "measured", "by kernel distance", "aim"], rows)
 
 
 def runs_table(result: dict) -> str:
     """Make the Markdown table of every score of every recipe, with the floor as its last row."""
-    lines = [
-        "| recipe | minutes | steps | images seen | drawn in | Fréchet distance | precision | recall |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+
+    def scores(row: dict) -> list[str]:
+        return [show_score(key, Score(**row[key])) if key in row else "–" for key in SCORES]
+
+    head = ["recipe", "minutes", "steps", "images seen", "drawn in"]
+    head += ["Fréchet distance", "kernel distance", "precision", "recall"]
+    rows = []
     for row in result["runs"]:
-        scores = " | ".join(show_score(key, Score(**row[key])) for key in SCORES)
-        seed = f" (seed {row['seed']})" if len(result["seeds"]) > 1 else ""
-        lines.append(
-            f"| {row['recipe']}{seed} | {row['minutes']:.3g} | {row['steps']:,} | {row['images_seen']:,} | "
-            f"{row['num_inference_steps']} steps | {scores} |"
-        )
-    floor = " | ".join(show_score(key, Score(**result["floor"][key])) for key in SCORES)
-    return "\n".join([*lines, f"| real sprites | – | – | – | – | {floor} |"])
+        name = row["recipe"] + (f" (seed {row['seed']})" if len(result["seeds"]) > 1 else "")
+        counts = [f"{row['minutes']:.3g}", f"{row['steps']:,}", f"{row['images_seen']:,}"]
+        rows.append([name, *counts, f"{row['num_inference_steps']} steps", *scores(row)])
+    return markdown_table(head, [*rows, ["real sprites", "–", "–", "–", "–", *scores(result["floor"])]])
 
 
 def recipes_table(result: dict) -> str:
     """Make the Markdown table that says what was compared."""
-    machine = result["machine"]
-    lines = [
-        "| recipe | what it is | sampler | parameters | GFLOP a step | seconds for 16 sprites | memory |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    machine, rows = result["machine"], []
     for name, recipe in result["recipes"].items():
+        gflop, memory = machine["step_gflop"][name], machine["peak_memory_mib"][name]
         seconds = statistics.median(machine["seconds_for_16_sprites"][name])
-        lines.append(
-            f"| {name} | {recipe['says']} | {recipe['sampler']} | {machine['parameters'][name]:,} | "
-            f"{machine['step_gflop'][name]:,.0f} | {seconds:.2f} | {machine['peak_memory_mib'][name]:,} MiB |"
-        )
-    return "\n".join(lines)
+        words = [name, recipe["description"], recipe["sampler"], f"{machine['parameters'][name]:,}"]
+        rows.append([*words, f"{gflop:,.0f}", f"{seconds:.2f}", f"{memory:,} MiB"])
+    head = ["recipe", "what it is", "sampler", "parameters", "GFLOP a step"]
+    return markdown_table([*head, "seconds for 16 sprites", "memory"], rows)
 
 
 def plot(result: dict):
@@ -176,13 +176,11 @@ def main() -> None:
     write_file(args.results.with_suffix(".png"), plot(result).to_png())
     # A short run is for looking at; only the full one is what the READMEs speak of.
     if args.results == RESULTS / "benchmark.json" or args.root != ROOT:
-        for file, marker, text in (
-            (args.root / "README.md", "benchmark", headline_table(result)),
-            (args.root / "benchmarks" / "README.md", "benchmark", headline_table(result)),
-            (args.root / "benchmarks" / "README.md", "runs", runs_table(result)),
-            (args.root / "benchmarks" / "README.md", "recipes", recipes_table(result)),
-        ):
-            stamp(file, marker, text)
+        page = args.root / "benchmarks" / "README.md"
+        stamp(args.root / "README.md", "benchmark", headline_table(result))
+        stamp(page, "benchmark", headline_table(result))
+        stamp(page, "runs", runs_table(result))
+        stamp(page, "recipes", recipes_table(result))
     print(headline_table(result))
 
 

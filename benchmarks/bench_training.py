@@ -15,14 +15,8 @@ from helpers.files import package_versions, write_file
 
 ROOT = Path(__file__).resolve().parents[1]
 
-PACKAGES = (
-    "torch",
-    "diffusers",
-    "accelerate",
-    "denoising-diffusion-pytorch",
-    "ema-pytorch",
-    "smalldiffusion",
-)
+PEERS = ("denoising-diffusion-pytorch", "ema-pytorch", "smalldiffusion")
+PACKAGES = ("torch", "diffusers", "accelerate", *PEERS, "scipy")
 TURN = 10.0  # seconds that a recipe trains before the next one does
 
 
@@ -40,10 +34,10 @@ class Clock:
 
 
 @dataclass
-class Entry:
-    """One training from the start: a recipe, and the moments (seconds, ascending) when it is kept.
+class Training:
+    """One training from the start: a recipe, and the moments (seconds, ascending) when it is scored.
 
-    A recipe whose learning rate fades out has an entry for each moment, others have one for all.
+    A recipe that anneals its learning rate has a training for each moment, others have one for all.
     """
 
     recipe: Recipe
@@ -65,27 +59,23 @@ class Entry:
             return None
         return int(metadata["steps"]) if metadata.get("fingerprint") == self.fingerprint else None
 
-    def keep(self, moment: float, steps: int) -> None:
+    def save_snapshot(self, moment: float, steps: int) -> None:
         """Write the weights to score later; scores of what stood there before are deleted."""
         self.path(moment).with_suffix(".json").unlink(missing_ok=True)
         tensors = {key: value.contiguous() for key, value in self.recipe.snapshot().items()}
         write_file(self.path(moment), save(tensors, {"steps": str(steps), "fingerprint": self.fingerprint}))
 
 
-def code_fingerprint() -> str:
-    """Hash what a training depends on: the recipes, the training code, the packages' versions."""
-    files = [
-        ROOT / "benchmarks" / "bench_recipes.py",
-        ROOT / "helpers" / "models.py",
-        ROOT / "data" / "sprites.npz",
-    ]
-    files += sorted((ROOT / "helpers" / "training").glob("*.py"))
+def code_fingerprint(root: Path = ROOT) -> str:
+    """Hash what snapshots and scores depend on: all code, the sprites, the classifier, packages' versions."""
+    patterns = ("helpers/**/*.py", "benchmarks/bench*.py", "data/sprites.npz", "weights/sprite_classifier/*")
+    files = [file for pattern in patterns for file in sorted(root.glob(pattern))]
     parts = [file.read_bytes() for file in files] + [json.dumps(package_versions(PACKAGES)).encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
 def seconds_per_step(name: str, dataset, repeats: int = 15) -> float:
-    """Time a recipe's training step: how many steps fit into a budget decides how its rate fades."""
+    """Time a recipe's training step: how many fit into a budget decides how its rate anneals."""
     recipe, clock = RECIPES[name](dataset, 0, 1000), Clock()
     for _ in range(repeats):
         begun = time.perf_counter()
@@ -94,9 +84,9 @@ def seconds_per_step(name: str, dataset, repeats: int = 15) -> float:
     return statistics.median(clock.steps)
 
 
-def make_entries(
-    names: list[str], moments: dict, dataset, seed: int, folder: Path, per_step: dict
-) -> list[Entry]:
+def make_trainings(
+    moments: dict[str, list[float]], dataset, seed: int, folder: Path, per_step: dict, fingerprint: str
+) -> list[Training]:
     """Make what is to be trained for one seed.
 
     Parameters
@@ -106,42 +96,44 @@ def make_entries(
     per_step : dict of str to float
         Seconds of a training step.
     """
-    entries, fingerprint = [], code_fingerprint()
-    for name in names:
+    trainings = []
+    for name, seconds in moments.items():
         kind = RECIPES[name]
-        for group in [[moment] for moment in moments[name]] if kind.fades_out else [list(moments[name])]:
+        for group in [[moment] for moment in seconds] if kind.anneals_learning_rate else [seconds]:
             recipe = kind(dataset, seed, max(1, round(group[-1] / per_step[name])))
-            entries.append(Entry(recipe, name, group, folder, fingerprint))
-    return entries
+            trainings.append(Training(recipe, name, group, folder, fingerprint))
+    return trainings
 
 
-def train_in_turns(entries: list[Entry], log) -> None:
-    """Train all entries turn by turn; those whose snapshots are all there already are left out.
+def train_in_turns(trainings: list[Training], log) -> None:
+    """Train all of them turn by turn; those whose snapshots are all there already are left out.
 
-    A recipe that fails is given up, with what was kept of it; the others go on.
+    A recipe that fails is given up, with the snapshots that it has; the others go on.
     """
-    clocks = {id(entry): Clock() for entry in entries}
-    due = {id(e): [] if all(map(e.steps_at, e.moments)) else list(e.moments) for e in entries}
-    for entry in entries:
-        if not due[id(entry)]:
-            log(f"{entry.name} {entry.moments}: trained in an earlier run")
-    while any(due.values()):
-        for entry in [entry for entry in entries if due[id(entry)]]:
+    waiting = []  # (training, its clock, the moments to come)
+    for training in trainings:
+        if all(map(training.steps_at, training.moments)):
+            log(f"{training.name} {training.moments}: trained in an earlier run")
+        else:
+            waiting.append((training, Clock(), list(training.moments)))
+    while waiting:
+        for training, clock, due in waiting:
             try:
-                _take_turn(entry, clocks[id(entry)], due[id(entry)], log)
+                _take_turn(training, clock, due, log)
             except Exception as error:
-                log(f"{entry.name} failed after {clocks[id(entry)].seconds:.0f} s: {error!r}")
-                due[id(entry)].clear()
+                log(f"{training.name} failed after {clock.seconds:.0f} s: {error!r}")
+                due.clear()
+        waiting = [(training, clock, due) for training, clock, due in waiting if due]
 
 
-def _take_turn(entry: Entry, clock: Clock, due: list[float], log) -> None:
-    """Train one recipe for a turn, and keep it at the moments that come."""
+def _take_turn(training: Training, clock: Clock, due: list[float], log) -> None:
+    """Train one recipe for a turn, with a snapshot at each moment that comes."""
     stop = clock.seconds + TURN
-    entry.recipe.model.train()
+    training.recipe.model.train()
     while clock.seconds < stop and due:
         begun = time.perf_counter()
-        entry.recipe.train_step()
+        training.recipe.train_step()
         clock.add(time.perf_counter() - begun)
         if clock.seconds >= due[0]:
-            entry.keep(due.pop(0), len(clock.steps))
-            log(f"{entry.name}: {len(clock.steps)} steps in {clock.seconds:.0f} s")
+            training.save_snapshot(due.pop(0), len(clock.steps))
+            log(f"{training.name}: {len(clock.steps)} steps in {clock.seconds:.0f} s")

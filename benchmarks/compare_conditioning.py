@@ -6,7 +6,6 @@ Writes benchmarks/results/conditioning.json. About twenty minutes on two cores; 
 """
 
 import argparse
-import json
 import statistics
 import time
 from pathlib import Path
@@ -16,28 +15,20 @@ import torch
 from diffusers import UNet2DConditionModel, UNet2DModel
 from torch import nn
 
+from benchmarks.json_files import read_or_begin, write_json
+from helpers import RESULTS
 from helpers.datasets import ImageDataset, load_sprites
-from helpers.evaluation import (
-    extract_features,
-    frechet_distance,
-    label_accuracy,
-    real_halves,
-)
-from helpers.files import describe_device, package_versions, write_file
+from helpers.evaluation import extract_features, frechet_distance, label_accuracy, real_halves
+from helpers.files import describe_device, package_versions
 from helpers.models import build_label_conditioned, build_noise_scheduler
 from helpers.pipelines import LabelEmbedder
 from helpers.sampling import DEFAULT_STEPS, make_scheduler, sample_images
 from helpers.training import train
 
-ROOT = Path(__file__).resolve().parents[1]
-
-RESULTS = ROOT / "benchmarks" / "results" / "conditioning.json"
-TEXTBOOK_SHARE = 4  # a step of the textbook's UNet takes about as long as four of the lean one
+TEXTBOOK_STEP_COST = 4  # a step of the textbook's UNet takes about as long as four of the lean one
 LEAN = {"sample_size": 16, "layers_per_block": 1, "block_out_channels": (32, 64, 96), "norm_num_groups": 8}
-DOWN, UP = (
-    ("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
-    ("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
-)
+LEAN |= {"down_block_types": ("DownBlock2D", "DownBlock2D", "AttnDownBlock2D")}
+LEAN |= {"up_block_types": ("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"), "out_channels": 3}
 
 
 class LabelPlanes(nn.Module):
@@ -45,9 +36,7 @@ class LabelPlanes(nn.Module):
 
     def __init__(self, num_classes: int):
         super().__init__()
-        self.unet = UNet2DModel(
-            in_channels=3 + num_classes, out_channels=3, down_block_types=DOWN, up_block_types=UP, **LEAN
-        )
+        self.unet = UNet2DModel(in_channels=3 + num_classes, **LEAN)
         self.config = dict(self.unet.config) | {"in_channels": 3}
         self.config = type(self.unet.config)(self.config)
 
@@ -63,14 +52,7 @@ def extra_channels(num_classes: int):
 
 def class_embedding(num_classes: int):
     """Variant 2: an embedding added to the timestep's, diffusers' `num_class_embeds`."""
-    unet = UNet2DModel(
-        in_channels=3,
-        out_channels=3,
-        down_block_types=DOWN,
-        up_block_types=UP,
-        num_class_embeds=num_classes,
-        **LEAN,
-    )
+    unet = UNet2DModel(in_channels=3, num_class_embeds=num_classes, **LEAN)
     return unet, lambda labels: {"class_labels": labels.argmax(1)}
 
 
@@ -177,12 +159,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS)
     args = parser.parse_args()
     command = f"python benchmarks/compare_conditioning.py --steps {args.steps} --samples {args.samples}"
-    result = {"command": command, "variants": {}}
-    if args.output.is_file():
-        stored = json.loads(args.output.read_text(encoding="utf-8"))
-        if stored["command"] == command:
-            result = stored
-            print(f"going on with {args.output}; delete it to measure everything again")
+    result = read_or_begin(args.output, command, variants={})
     reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
     result["floor"] = frechet_distance(others[: args.samples], reference)._asdict()
     result |= {"device": describe_device(torch.device("cpu")), "versions": package_versions()}
@@ -190,10 +167,10 @@ def main() -> None:
         if name in result["variants"]:
             continue
         begun = time.monotonic()
-        steps = args.steps // TEXTBOOK_SHARE if name.startswith("textbook") else args.steps
+        steps = args.steps // TEXTBOOK_STEP_COST if name.startswith("textbook") else args.steps
         rows = compare(name, load_sprites("train"), steps, args.samples, reference)
         result["variants"] |= rows
-        write_file(args.output, (json.dumps(result, indent=1) + "\n").encode())
+        write_json(args.output, result)
         print(f"{rows}, {time.monotonic() - begun:.0f} s in all", flush=True)
 
 

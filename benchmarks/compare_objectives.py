@@ -6,30 +6,24 @@ Writes benchmarks/results/objectives.json; tables go into benchmarks/README.md. 
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler
 
+from benchmarks.json_files import write_json
+from helpers import RESULTS
 from helpers.datasets import load_sprites
-from helpers.evaluation import (
-    Score,
-    extract_features,
-    frechet_distance,
-    real_halves,
-)
+from helpers.evaluation import Score, extract_features, frechet_distance, real_halves
 from helpers.evaluation.tables import markdown_table
-from helpers.files import describe_device, write_file
+from helpers.files import describe_device
 from helpers.models import build_unconditional
 from helpers.sampling import generate_images, make_scheduler
 from helpers.training import train
 from helpers.weights import find_weights
 from scripts.cards import stamp
 
-ROOT = Path(__file__).resolve().parents[1]
-
-RESULTS = ROOT / "benchmarks" / "results" / "objectives.json"
+README = Path(__file__).with_name("README.md")
 # Name in the tables: what the UNet predicts, and γ of the min-SNR weighting (arXiv 2303.09556).
 OBJECTIVES = {
     "noise": ("epsilon", None),
@@ -79,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=600, help="training steps of each model")
     parser.add_argument("--samples", type=int, default=400)
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--output", type=Path, default=RESULTS / "objectives.json")
     args = parser.parse_args()
     reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
     pipelines = {"shipped weights (noise)": DDPMPipeline.from_pretrained(find_weights("unconditional"))}
@@ -98,9 +92,9 @@ def main() -> None:
             for name, p in pipelines.items()
         },
     }
-    write_file(args.output, (json.dumps(result, indent=1) + "\n").encode())
-    if args.output == RESULTS:
-        stamp(ROOT / "benchmarks" / "README.md", "objectives", table(result))
+    write_json(args.output, result)
+    if args.output == RESULTS / "objectives.json":
+        stamp(README, "objectives", table(result))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 from diffusers import DDPMPipeline
 
+from benchmarks.json_files import read_or_begin, write_json
+from helpers import RESULTS
 from helpers.datasets import load_sprites
 from helpers.evaluation import (
     SamplerSettings,
@@ -21,12 +23,9 @@ from helpers.evaluation import (
     real_halves,
     score_sets,
 )
-from helpers.files import describe_device, package_versions, write_file
+from helpers.files import describe_device, package_versions
 from helpers.weights import find_weights
 
-ROOT = Path(__file__).resolve().parents[1]
-
-RESULTS = ROOT / "benchmarks" / "results" / "samplers.json"
 STEPS = (10, 20, 50, 100)
 
 
@@ -62,18 +61,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=200, help="for each seed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3])
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--output", type=Path, default=RESULTS / "samplers.json")
     args = parser.parse_args()
     pipeline = DDPMPipeline.from_pretrained(find_weights("unconditional"))
     reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
     seeds = " ".join(map(str, args.seeds))
     command = f"python benchmarks/compare_samplers.py --samples {args.samples} --seeds {seeds}"
-    result = {"command": command, "comparison": [], "ablation": []}
-    if args.output.is_file():
-        stored = json.loads(args.output.read_text(encoding="utf-8"))
-        if stored["command"] == command:
-            result = stored
-            print(f"going on with {args.output}; delete it to measure everything again")
+    result = read_or_begin(args.output, command, comparison=[], ablation=[])
     # The floor: as many sets of real sprites, each as large as those that are drawn.
     result |= {"floor": score_sets(others.split(args.samples)[: len(args.seeds)], reference)}
     result |= {"device": describe_device(torch.device("cpu")), "versions": package_versions()}
@@ -83,7 +77,7 @@ def main() -> None:
 
         def report(row: dict, part=part) -> None:
             result[part].append(row)
-            write_file(args.output, (json.dumps(result, indent=1) + "\n").encode())
+            write_json(args.output, result)
             print(f"{row['name']}, {row['num_inference_steps']}: {row['frechet_distance']}", flush=True)
 
         there = {key(row) for row in result[part]}

@@ -6,65 +6,48 @@ Writes benchmarks/results/profile.json; its table goes into benchmarks/README.md
 """
 
 import argparse
-import json
 import statistics
 import time
 from pathlib import Path
 
 import torch
-from diffusers import DDPMPipeline
 from torch.profiler import profile
-from torch.utils.data import DataLoader
-from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.bench_machine import matrix_peak
+from benchmarks.bench_machine import matrix_peak, step_flops
+from benchmarks.bench_recipes import ENDLESS, Ours
+from benchmarks.json_files import write_json
+from helpers import RESULTS
 from helpers.datasets import load_sprites
-from helpers.files import describe_device, write_file
-from helpers.models import build_unconditional
-from helpers.sampling import DEFAULT_STEPS, generate_images, make_scheduler
-from helpers.training import ResumableBatchSampler, Trainer, TrainingConfig
+from helpers.evaluation.tables import markdown_table
+from helpers.files import describe_device
+from helpers.sampling import DEFAULT_STEPS
 from scripts.cards import stamp
 
-ROOT = Path(__file__).resolve().parents[1]
-
-RESULTS = ROOT / "benchmarks" / "results" / "profile.json"
+README = Path(__file__).with_name("README.md")
+# Of PyTorch's operations: whole names, or (without "::") parts of names.
 GROUPS = {
     "convolutions, forward": ("aten::mkldnn_convolution", "aten::convolution", "aten::_slow_conv2d_forward"),
     "convolutions, backward": ("aten::convolution_backward",),
     "matrix products": ("aten::mm", "aten::addmm", "aten::bmm"),
     "attention": ("scaled_dot_product",),
     "group norm and SiLU": ("group_norm", "silu"),
-    "optimizer, clipping, EMA": (
-        "adamw",
-        "aten::linalg_vector_norm",
-        "aten::sub_",
-        "aten::sub",
-        "Optimizer.step",
-    ),
+    "optimizer, clipping, EMA": ("adamw", "linalg_vector_norm", "aten::sub_", "aten::sub", "Optimizer.step"),
 }
-# name in the table → how the training step differs
+# name in the table → batch size, and what is done to the UNet
 VARIANTS = {
-    "as it is: batch 32": {},
-    "batch 16": {"batch_size": 16},
-    "channels-last memory": {"channels_last": True},
-    "torch.compile": {"compiled": True},
+    "as it is: batch 32": (32, lambda unet: unet),
+    "batch 16": (16, lambda unet: unet),
+    "channels-last memory": (32, lambda unet: unet.to(memory_format=torch.channels_last)),
+    "torch.compile": (32, torch.nn.Module.compile),
 }
 
 
-def make_trainer(batch_size: int = 32, channels_last: bool = False, compiled: bool = False):
-    """Build what takes training steps on sprites; return a function that takes one."""
-    torch.manual_seed(0)
-    unet, noise_scheduler = build_unconditional()
-    if channels_last:
-        unet = unet.to(memory_format=torch.channels_last)
-    trainer = Trainer(unet, noise_scheduler, None, TrainingConfig(10**6), torch.device("cpu"))
-    if compiled:
-        trainer.unet.compile()
-    dataset = load_sprites("train")
-    batches = iter(
-        DataLoader(dataset, batch_sampler=ResumableBatchSampler(len(dataset), batch_size, 0, 10**6, 0))
-    )
-    return lambda: trainer.train_step(batches)
+def make_recipe(name: str) -> Ours:
+    """Build our recipe in one of its variants."""
+    size, change = VARIANTS[name]
+    recipe = type(name, (Ours,), {"batch_size": size})(load_sprites("train"), 0, ENDLESS)
+    change(recipe.model)
+    return recipe
 
 
 def median_milliseconds(work, repeats: int) -> float:
@@ -94,71 +77,69 @@ def shares(work) -> dict[str, float]:
 
 def time_variant(name: str, repeats: int) -> dict:
     """Time one way to take a training step, and how long its first one takes."""
-    options = VARIANTS[name]
     begun = time.perf_counter()
-    step = make_trainer(**options)
-    step()
+    recipe = make_recipe(name)
+    recipe.train_step()
     started = round(time.perf_counter() - begun, 1)
-    row = {"name": name, "batch_size": options.get("batch_size", 32), "seconds_to_start": started}
-    return row | {"milliseconds": median_milliseconds(step, repeats)}
+    row = {"name": name, "batch_size": recipe.batch_size, "seconds_to_start": started}
+    return row | {"milliseconds": median_milliseconds(recipe.train_step, repeats)}
 
 
 def measure(repeats: int) -> dict:
     """Measure the step, its variants and the sampling loop."""
-    step = make_trainer()
+    recipe = make_recipe(next(iter(VARIANTS)))
+    result = {
+        "device": describe_device(torch.device("cpu")),
+        "step_gflop": step_flops(recipe),
+        "step_shares": shares(recipe.train_step),
+    }
     peaks = [matrix_peak(torch.float32)]
-    result = {"device": describe_device(torch.device("cpu"))}
-    with FlopCounterMode(display=False) as counter:
-        step()
-    result["step_gflop"] = round(counter.get_total_flops() / 1e9, 2)
-    result["step_shares"] = shares(step)
     result["steps"] = [time_variant(name, repeats) for name in VARIANTS]
     peaks.append(matrix_peak(torch.float32))
-    result["matrix_peak_gflops"] = round(max(peaks), 1)
-    unet, noise_scheduler = build_unconditional()
-    pipeline = DDPMPipeline(unet.eval(), make_scheduler(noise_scheduler))
+    recipe.model.eval()
 
     def draw():
-        generate_images(pipeline, 16, num_inference_steps=DEFAULT_STEPS)
+        recipe.sample(16, 0, recipe.steps)
 
-    result["sampling_milliseconds"] = median_milliseconds(draw, max(3, repeats // 5))
-    result["sampling_shares"] = shares(draw)
-    return result
+    return result | {
+        "matrix_peak_gflops": max(peaks),
+        "sampling_milliseconds": median_milliseconds(draw, max(3, repeats // 5)),
+        "sampling_shares": shares(draw),
+    }
 
 
 def table(result: dict) -> str:
     """Make the Markdown tables and the sentence before them."""
     now, peak = result["steps"][0]["milliseconds"], result["matrix_peak_gflops"]
     speed = result["step_gflop"] / now * 1000
-    lines = [
+    words = (
         f"A training step has {result['step_gflop']:.1f} GFLOP and takes {now:.0f} ms: {speed:.0f} GFLOP/s, "
         f"{speed / peak:.0%} of the {peak:.0f} GFLOP/s that the largest matrix product in float32 reaches on "
         f"{result['device']}. Drawing 16 sprites in {DEFAULT_STEPS} steps takes "
-        f"{result['sampling_milliseconds']:.0f} ms.",
-        "",
-        "| share of the time | training step | drawing |",
-        "| --- | --- | --- |",
-    ]
-    for group, part in result["step_shares"].items():
-        lines.append(f"| {group} | {part:.0%} | {result['sampling_shares'][group]:.0%} |")
-    lines += ["", "| training step | ms | images a second | seconds to start |", "| --- | --- | --- | --- |"]
+        f"{result['sampling_milliseconds']:.0f} ms."
+    )
+    drawing = result["sampling_shares"]
+    groups = [[name, f"{part:.0%}", f"{drawing[name]:.0%}"] for name, part in result["step_shares"].items()]
+    steps = []
     for row in result["steps"]:
         rate = row["batch_size"] / row["milliseconds"] * 1000
-        lines.append(
-            f"| {row['name']} | {row['milliseconds']:.0f} | {rate:.0f} | {row['seconds_to_start']:.0f} |"
+        steps.append(
+            [row["name"], f"{row['milliseconds']:.0f}", f"{rate:.0f}", f"{row['seconds_to_start']:.0f}"]
         )
-    return "\n".join(lines)
+    shared = markdown_table(["share of the time", "training step", "drawing"], groups)
+    timed = markdown_table(["training step", "ms", "images a second", "seconds to start"], steps)
+    return f"{words}\n\n{shared}\n\n{timed}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=25)
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--output", type=Path, default=RESULTS / "profile.json")
     args = parser.parse_args()
     result = measure(args.repeats)
-    write_file(args.output, (json.dumps(result, indent=1) + "\n").encode())
-    if args.output == RESULTS:
-        stamp(ROOT / "benchmarks" / "README.md", "profile", table(result))
+    write_json(args.output, result)
+    if args.output == RESULTS / "profile.json":
+        stamp(README, "profile", table(result))
     print(table(result))
 
 

@@ -16,6 +16,7 @@ from .progress import progress_bar
 
 # Of a noise scheduler: the process that a UNet was trained to turn back.
 NOISE_SETTINGS = ("num_train_timesteps", "beta_schedule", "beta_start", "beta_end", "prediction_type")
+NOISE_SETTINGS += ("trained_betas", "rescale_betas_zero_snr")
 LEADING = {"timestep_spacing": "leading"}
 # log(signal/noise) = -3: a twentieth of signal. With less, errors of a noise prediction blow up the picture.
 MULTISTEP = {"timestep_spacing": "linspace", "lambda_min_clipped": -3.0, "solver_order": 3}

@@ -32,18 +32,16 @@ def find_weights(name: str, root: Path | str | None = None) -> Path:
     folder, name = Path(root or WEIGHTS) / name, str(name)
     if not folder.exists() and (Path(name) / "model_index.json").is_file():
         folder = Path(name).resolve()
-    on_the_hub = re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not folder.exists()
-    folder = _download(name) if on_the_hub else folder
+    advice = "shipped weights: get them with `git checkout weights`, or train them with `make weights`"
+    if not folder.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        folder, advice = (
+            _download(name),
+            f"{name} on the Hub may have pickled weights, which are not loaded here",
+        )
     files = sorted(folder.rglob("*.safetensors"))
     if not (folder / "model_index.json").is_file() or not files:
-        if on_the_hub:
-            raise FileNotFoundError(
-                f"{name} on the Hub is no pipeline with safetensors: model_index.json or *.safetensors is "
-                "missing, and pickled weights are not loaded here; choose another model"
-            )
         raise FileNotFoundError(
-            f"no weights in {folder}: expected model_index.json and *.safetensors; shipped weights: "
-            "get them with `git checkout weights`, or train them with `make weights`"
+            f"no weights in {folder}: expected model_index.json and *.safetensors; {advice}"
         )
     for file in files:
         try:
@@ -82,13 +80,13 @@ def _download(repo_id: str) -> Path:
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
-    from .datasets.online import probe
+    from .datasets.online import ask_server
 
-    offline = constants.HF_HUB_OFFLINE or not probe(constants.ENDPOINT)()
+    offline = constants.HF_HUB_OFFLINE or not ask_server(constants.ENDPOINT)()
     try:
         # Nothing pickled is fetched, so nothing pickled can be loaded.
         patterns = ["*.json", "*.safetensors"]
-        return Path(snapshot_download(repo_id, allow_patterns=patterns, local_files_only=bool(offline)))
+        return Path(snapshot_download(repo_id, allow_patterns=patterns, local_files_only=offline))
     except LocalEntryNotFoundError as error:
         raise ConnectionError(
             f"offline: cannot fetch {repo_id} from the Hub; the shipped folder weights/unconditional needs "

@@ -19,6 +19,7 @@ import torch
 from diffusers import DDPMPipeline
 
 from helpers.datasets import load_sprites
+from helpers.evaluation.tables import markdown_table
 from helpers.files import describe_device, package_versions, write_folder
 from helpers.models import build_label_conditioned, build_unconditional
 from helpers.pipelines import ConditionalDDPMPipeline
@@ -53,15 +54,10 @@ def load_start(name: str, unet, class_net=None) -> dict:
     return json.loads((folder / "training.json").read_text(encoding="utf-8"))
 
 
-def record(
-    config: TrainingConfig, history: TrainingHistory, data: str, command: str, start: dict | None = None
-) -> dict:
-    """Collect what the model card says about a run, and about the one before that it started from."""
+def record(config: TrainingConfig, history: TrainingHistory, **origin) -> dict:
+    """Collect what the model card says about a run; `origin` is its data, command and start."""
     tail = history.losses[-500:]
-    return {
-        "command": command,
-        "started_from": start,
-        "data": f"{data}, split train",
+    return origin | {
         "config": asdict(config),
         "precision": choose_precision(config.mixed_precision, get_device()),
         "device": describe_device(get_device()),
@@ -84,6 +80,7 @@ def card_table(run: dict) -> str:
         "steps × batch": f"{config['num_steps']:,} × {config['batch_size']} ({run['images_seen']:,} images)",
         "learning rate": f"{config['learning_rate']}, warm-up {config['warmup_steps']} steps, cosine decay",
         "EMA decay": config["ema_decay"],
+        "min-SNR γ": config.get("snr_gamma"),
         "seed": config["seed"],
         "precision": "float32" if run["precision"] == "no" else run["precision"],
         "device": run["device"],
@@ -91,7 +88,7 @@ def card_table(run: dict) -> str:
         "loss (mean of the last 500 steps)": run["mean_loss_of_last_500_steps"],
         "versions": ", ".join(f"{name} {version}" for name, version in run["versions"].items()),
     }
-    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
+    return markdown_table(("", ""), [(name, str(value)) for name, value in rows.items() if value is not None])
 
 
 def checkpoint_name(model: str, seed: int, start: dict | None) -> str:
@@ -108,6 +105,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--learning-rate", type=float, default=TrainingConfig.learning_rate)
+    parser.add_argument("--snr-gamma", type=float, help="weight the timesteps by min-SNR; 5 in the paper")
     parser.add_argument("--start-from", help="weights to train further: a folder in weights/, or a path")
     parser.add_argument("--data", type=Path, help="another sprites.npz")
     parser.add_argument("--output", type=Path, default=ROOT / "weights", help="folder that holds them")
@@ -119,9 +117,12 @@ def main() -> None:
         unet, noise_scheduler = build_unconditional()
     else:
         unet, class_net, noise_scheduler = build_label_conditioned(dataset.class_names)
+    settings = {"num_steps": args.steps, "batch_size": args.batch_size, "seed": args.seed}
     options = f"--steps {args.steps} --batch-size {args.batch_size} --seed {args.seed}".split()
-    if args.learning_rate != TrainingConfig.learning_rate:
-        options += ["--learning-rate", str(args.learning_rate)]
+    for name in ("learning_rate", "snr_gamma"):
+        settings[name] = getattr(args, name)
+        if settings[name] != getattr(TrainingConfig, name):
+            options += [f"--{name.replace('_', '-')}", str(settings[name])]
     options += ["--start-from", Path(args.start_from).name] if args.start_from else []
     command = shlex.join(["python", "scripts/train.py", args.model, *options])
     start = load_start(args.start_from, unet, class_net) if args.start_from else None
@@ -129,8 +130,6 @@ def main() -> None:
         raise ValueError(
             f"{args.start_from} is the result of this very command; to go on, take another --seed"
         )
-    settings = {"num_steps": args.steps, "batch_size": args.batch_size, "seed": args.seed}
-    settings |= {"learning_rate": args.learning_rate}
     history = train(
         unet,
         noise_scheduler,
@@ -140,7 +139,8 @@ def main() -> None:
         checkpoint_minutes=5,
         **settings,
     )
-    run = record(TrainingConfig(**settings), history, str(args.data or "data/sprites.npz"), command, start)
+    data = f"{args.data or 'data/sprites.npz'}, split train"
+    run = record(TrainingConfig(**settings), history, command=command, started_from=start, data=data)
 
     def write(folder: Path) -> None:
         if class_net is None:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from helpers.datasets import ImageDataset, load_sprites
 from helpers.evaluation import SpriteClassifier, classifier_loss, split_words, word_targets
+from helpers.evaluation.tables import markdown_table
 from helpers.files import describe_device, write_folder
 from scripts.cards import stamp
 
@@ -73,7 +74,7 @@ def card_table(run: dict) -> str:
         "device": run["device"],
         "wall-clock seconds": run["seconds"],
     }
-    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
+    return markdown_table(("", ""), [(name, str(value)) for name, value in rows.items()])
 
 
 def main() -> None:

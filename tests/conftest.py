@@ -8,6 +8,7 @@ import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
 
 from helpers.datasets import ImageDataset
+from helpers.training import TrainingHistory, train
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: one thread each, and for what they start
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -59,6 +60,15 @@ def make_noise_scheduler(prediction_type: str = "epsilon") -> DDPMScheduler:
     """Build a scheduler of few timesteps."""
     return DDPMScheduler(
         num_train_timesteps=50, beta_schedule="squaredcos_cap_v2", prediction_type=prediction_type
+    )
+
+
+def short_run(num_steps=4, unet=None, dataset=None, scheduler=None, **settings) -> TrainingHistory:
+    """Train a tiny UNet on a few pictures of 8×8."""
+    settings = {"batch_size": 4, "warmup_steps": 1, "device": "cpu", "mixed_precision": "no"} | settings
+    dataset = make_dataset(12, size=8) if dataset is None else dataset
+    return train(
+        unet or make_unet(size=8), scheduler or make_noise_scheduler(), dataset, num_steps, **settings
     )
 
 

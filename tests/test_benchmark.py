@@ -2,25 +2,23 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from conftest import make_dataset
 from safetensors.torch import load_file
 
-from benchmarks import bench as benchmark
-from benchmarks import bench_machine, bench_report, bench_training
+from benchmarks import bench, bench_report, bench_training, compare_objectives, process, profile_training
 from benchmarks.bench_recipes import Ours, Textbook
-from benchmarks.bench_training import Clock, Entry, make_entries, train_in_turns
+from benchmarks.bench_training import Clock, Training, code_fingerprint, make_trainings, train_in_turns
+from helpers import load_results
 
-ROOT = benchmark.ROOT
-STORED = bench_report.RESULTS / "benchmark.json"
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class Counter:
     """A recipe whose only weight counts its steps."""
-
-    batch_size, steps, steps_for_scores, sampler, says = 2, 10, 5, "none", "counts"
 
     def __init__(self, seconds: float, now: list[float], fails_at: int = 10**9):
         self.model, self.seconds, self.now = torch.nn.Linear(1, 1), seconds, now
@@ -44,44 +42,54 @@ def now(monkeypatch):
     return time
 
 
-def entries_of(folder, recipes: dict, moments: dict, fingerprint: str = "code") -> list[Entry]:
-    return [Entry(recipe, name, moments[name], folder, fingerprint) for name, recipe in recipes.items()]
+def train(folder, recipes: dict, fingerprint: str = "code", log=print) -> list[Training]:
+    trainings = [Training(recipe, n, MOMENTS[n], folder, fingerprint) for n, recipe in recipes.items()]
+    train_in_turns(trainings, log)
+    return trainings
 
 
-def kept(folder) -> dict[str, int]:
+def snapshots(folder) -> dict[str, int]:
     return {f.stem: int(load_file(f)["count"]) for f in folder.glob("*.safetensors")}
 
 
 MOMENTS = {"slow": [8, 20], "fast": [5, 10]}
 
 
-def test_recipes_take_turns_and_are_kept_at_their_moments(tmp_path, now):
-    recipes = {"slow": Counter(4.0, now), "fast": Counter(0.5, now)}
-    entries = entries_of(tmp_path, recipes, MOMENTS)
-    train_in_turns(entries, print)
-    assert kept(tmp_path) == {"slow-8": 2, "slow-20": 5, "fast-5": 10, "fast-10": 20}
-    assert [entries[0].steps_at(moment) for moment in (8, 20, 30)] == [2, 5, None]
+def test_recipes_take_turns_with_snapshots_at_their_moments(tmp_path, now):
+    trainings = train(tmp_path, {"slow": Counter(4.0, now), "fast": Counter(0.5, now)})
+    assert snapshots(tmp_path) == {"slow-8": 2, "slow-20": 5, "fast-5": 10, "fast-10": 20}
+    assert [trainings[0].steps_at(moment) for moment in (8, 20, 30)] == [2, 5, None]
 
 
 def test_what_was_trained_is_not_trained_again_unless_the_code_changed(tmp_path, now):
-    train_in_turns(
-        entries_of(tmp_path, {"slow": Counter(4.0, now), "fast": Counter(0.5, now)}, MOMENTS), print
-    )
+    train(tmp_path, {"slow": Counter(4.0, now), "fast": Counter(0.5, now)})
     (tmp_path / "slow-20.safetensors").unlink()
     recipes = {"slow": Counter(1.0, now), "fast": Counter(1.0, now)}
-    train_in_turns(entries_of(tmp_path, recipes, MOMENTS), print)
-    assert recipes["fast"].count == 0 and kept(tmp_path)["slow-20"] == 20
+    train(tmp_path, recipes)
+    assert recipes["fast"].count == 0 and snapshots(tmp_path)["slow-20"] == 20
     (tmp_path / "fast-5.json").write_text("{}")
-    recipes = {"fast": Counter(1.0, now)}
-    train_in_turns(entries_of(tmp_path, recipes, MOMENTS, fingerprint="other code"), print)
-    assert kept(tmp_path)["fast-5"] == 5 and not (tmp_path / "fast-5.json").exists()
+    train(tmp_path, {"fast": Counter(1.0, now)}, fingerprint="other code")
+    assert snapshots(tmp_path)["fast-5"] == 5 and not (tmp_path / "fast-5.json").exists()
+
+
+def test_code_sprites_and_classifier_behind_the_scores_are_in_the_fingerprint(tmp_path):
+    code = ("models", "sampling", "datasets/core", "evaluation/metrics", "training/trainer")
+    files = [f"helpers/{name}.py" for name in code] + ["benchmarks/bench_recipes.py", "data/sprites.npz"]
+    found = {code_fingerprint(tmp_path)}
+    for file in [*files, "weights/sprite_classifier/diffusion_pytorch_model.safetensors"]:
+        assert (ROOT / file).is_file()
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        for content in ("before", "after"):
+            (tmp_path / file).write_text(content)
+            assert code_fingerprint(tmp_path) not in found
+            found.add(code_fingerprint(tmp_path))
 
 
 def test_recipe_that_fails_does_not_stop_the_others(tmp_path, now):
     recipes = {"slow": Counter(4.0, now, fails_at=3), "fast": Counter(0.5, now)}
     said = []
-    train_in_turns(entries_of(tmp_path, recipes, MOMENTS), said.append)
-    assert kept(tmp_path) == {"slow-8": 2, "fast-5": 10, "fast-10": 20}
+    train(tmp_path, recipes, log=said.append)
+    assert snapshots(tmp_path) == {"slow-8": 2, "fast-5": 10, "fast-10": 20}
     assert any("slow failed after 8 s: RuntimeError('diverged')" in line for line in said)
 
 
@@ -92,14 +100,12 @@ def test_clock_does_not_count_a_suspended_process():
     assert clock.seconds == pytest.approx(1 + 1 + 1.2 + 1.1 + 1 + 2)
 
 
-def test_recipe_that_fades_out_is_trained_anew_for_each_moment(tmp_path, one_thread):
-    moments = {"textbook": [10.0, 30.0], "ours": [10.0, 30.0]}
-    dataset, per_step = make_dataset(200), {"textbook": 2.0, "ours": 0.5}
-    entries = make_entries(["textbook", "ours"], moments, dataset, 0, tmp_path, per_step)
-    assert [(entry.name, entry.moments) for entry in entries] == [
-        ("textbook", [10.0, 30.0]), ("ours", [10.0]), ("ours", [30.0])
-    ]  # fmt: skip
-    assert [entry.recipe.trainer.config.num_steps for entry in entries[1:]] == [20, 60]
+def test_recipe_that_anneals_its_rate_is_trained_anew_for_each_moment(tmp_path, one_thread):
+    moments, per_step = {n: [10.0, 30.0] for n in ("textbook", "ours")}, {"textbook": 2.0, "ours": 0.5}
+    trainings = make_trainings(moments, make_dataset(200), 0, tmp_path, per_step, "code")
+    groups = [(training.name, training.moments) for training in trainings]
+    assert groups == [("textbook", [10.0, 30.0]), ("ours", [10.0]), ("ours", [30.0])]
+    assert [training.recipe.trainer.config.num_steps for training in trainings[1:]] == [20, 60]
 
 
 def test_recipes_train_and_draw(one_thread, monkeypatch):
@@ -127,48 +133,29 @@ def test_our_snapshot_holds_the_averaged_weights(one_thread):
     assert not torch.equal(recipe.snapshot()[name], weight)
 
 
-def test_scores_are_kept_for_a_run_that_was_stopped(tmp_path, one_thread):
-    entry = Entry(Ours(make_dataset(40), 0, 100), "ours", [60.0], tmp_path, "code")
-    entry.keep(60.0, 7)
+def test_scores_are_stored_for_a_run_that_was_stopped(tmp_path, one_thread, monkeypatch):
+    monkeypatch.setattr(Ours, "steps", 2)
+    training = Training(Ours(make_dataset(40), 0, 100), "ours", [60.0], tmp_path, "code")
+    training.save_snapshot(60.0, 7)
     reference = torch.randn(400, 48, generator=torch.Generator().manual_seed(0))
-    first = benchmark.score(entry, 60.0, 200, reference, 0, steps=2)
+    first = bench.score(training, 60.0, 200, reference, 0)
     assert first["num_inference_steps"] == 2 and first["precision"]["num_samples"] == 200
-    written = entry.path(60.0).with_suffix(".json").stat().st_mtime_ns
-    assert benchmark.score(entry, 60.0, 200, reference, 0, steps=2) == first
-    assert entry.path(60.0).with_suffix(".json").stat().st_mtime_ns == written
-    assert benchmark.score(entry, 60.0, 200, reference, 0, steps=3) != first
-    entry.recipe.steps = 2
-    rows = benchmark.score_all([entry], 6.0, 200, reference, 0, print)
-    assert rows[0]["steps"] == 7 and rows[0]["minutes"] == 1 and rows[0]["num_inference_steps"] == 2
+    assert first["kernel_distance"]["low"] <= first["kernel_distance"]["value"]
+    written = training.path(60.0).with_suffix(".json").stat().st_mtime_ns
+    assert bench.score(training, 60.0, 200, reference, 0) == first
+    assert training.path(60.0).with_suffix(".json").stat().st_mtime_ns == written
+    monkeypatch.setattr(Ours, "steps", 3)
+    assert bench.score(training, 60.0, 200, reference, 0) != first
+    rows = bench.score_all([training], 200, reference, 0, print)
+    assert rows[0]["steps"] == 7 and rows[0]["minutes"] == 1 and rows[0]["num_inference_steps"] == 3
 
 
 def test_memory_is_that_of_the_process_itself():
     ballast = torch.ones(60_000_000)
-    assert bench_machine.peak_memory() > ballast.nbytes / 2**20
+    assert process.peak_memory() > ballast.nbytes / 2**20
     # A child starts from what it needs itself, not from what its parent has had.
-    path = bench_machine.ROOT / "benchmarks" / "bench_machine.py"
-    source = path.read_text(encoding="utf-8").split("def peak_memory")[1].split("\n\n\n")[0]
-    imports = "import platform, resource\nfrom pathlib import Path\n"
-    child = bench_machine.in_new_process("-c", f"{imports}def peak_memory{source}\nprint(peak_memory())")
-    assert child < 100
-
-
-def test_machine_is_measured_once_unless_the_code_changed(tmp_path, monkeypatch):
-    calls = []
-
-    def measure(names):
-        calls.append(names)
-        return {"parameters": dict.fromkeys(names, 1)}
-
-    monkeypatch.setattr(benchmark, "measure_machine", measure)
-    monkeypatch.setattr(benchmark, "matrix_peaks", lambda: {"float32": 100.0})
-    path = tmp_path / "machine.json"
-    first = benchmark.measure_once(path, ["textbook", "ours"], print)
-    assert benchmark.measure_once(path, ["ours"], print) == first and len(calls) == 1
-    benchmark.measure_once(path, ["ours", "smalldiffusion"], print)
-    monkeypatch.setattr(benchmark, "code_fingerprint", lambda: "other code")
-    benchmark.measure_once(path, ["ours"], print)
-    assert calls[1:] == [["ours", "smalldiffusion"], ["ours"]]
+    line = "from benchmarks.process import peak_memory; print(peak_memory())"
+    assert process.in_new_process("-c", line) < 100
 
 
 # --- the report -----------------------------------------------------------------------------------
@@ -182,6 +169,7 @@ def make_result() -> dict:
 
     def row(recipe, minutes, value):
         scores = {"frechet_distance": score(value), "precision": score(0.5), "recall": score(0.25)}
+        scores |= {"kernel_distance": score(value**2 / 100)}
         count = {"steps": int(600 * minutes), "images_seen": 1000, "num_inference_steps": 20}
         return {"recipe": recipe, "seed": 0, "minutes": minutes} | count | scores
 
@@ -191,13 +179,13 @@ def make_result() -> dict:
     runs += [row("denoising-diffusion-pytorch", 10, 40.0), row("smalldiffusion", 10, 16.0)]
     machine = {
         "matrix_peak_gflops": {"float32": 100.0, "bfloat16": 200.0},
-        "import_helpers_milliseconds": 2.0,
+        "import_milliseconds": {"helpers": [30.0, 20.0, 40.0], "helpers after matplotlib": [20.0]},
         "peak_memory_mib": dict.fromkeys(names, 1024),
         "step_gflop": dict.fromkeys(names, 15.0),
         "parameters": dict.fromkeys(names, 1_000_000),
         "seconds_for_16_sprites": {name: [0.5, 0.4, 0.6] for name in names} | {"textbook": [60.0, 59, 70]},
     }
-    recipes = {name: {"says": f"{name}'s", "sampler": "DDPM"} for name in names}
+    recipes = {name: {"description": f"{name}'s", "sampler": "DDPM"} for name in names}
     floor = {"frechet_distance": score(1.0), "precision": score(0.9), "recall": score(0.9)}
     return {
         "budget_minutes": 60, "samples": 200, "seeds": [0], "floor": floor,
@@ -208,24 +196,38 @@ def make_result() -> dict:
 def test_headline_is_computed_from_the_runs():
     values = [round(value, 4) for *_, value in bench_report.headline(make_result())]
     # 80 at 1 minute and 5 at 4: on log scales 20 lies half-way, at 2 minutes.
-    assert values == [round(2 / 60, 4), 0.04, 0.25, 120.0, round(15 * 600 / 60 / 200, 4), 1.0, 2.0]
+    assert values == [round(2 / 60, 4), 0.04, 0.25, 120.0, round(15 * 600 / 60 / 200, 4), 1.0, 30.0]
     text = bench_report.headline_table(make_result())
-    assert "2.0 minutes, 1/30 | at most 1/15: met" in text and "75% | at least 60%: met" in text
-    assert "better peer (smalldiffusion)" in text and "60.0 s / 0.50 s = 120" in text
+    assert "2.0 minutes, 1/30 | 2.0 minutes, 1/30 | at most 1/15: met" in text
+    assert "4 / 100 = 0.04 | 0.16 / 100 = 0.00 | at most 1/5" in text
+    assert "better peer (smalldiffusion) | 4 / 16 = 0.25 | 0.16 / 2.56 = 0.06 |" in text
+    assert "75% |  | at least 60%: met" in text and "60.0 s / 0.50 s = 120" in text
     assert "at a better score (4.0 after 10 minutes" in text
     slow = make_result()
-    slow["machine"]["import_helpers_milliseconds"] = 60.0
-    assert "60.0 ms | at most 50 ms: **missed**" in bench_report.headline_table(slow)
+    slow["machine"]["import_milliseconds"]["helpers"] = [60.0]
+    assert "60 ms; 20 ms after matplotlib |  | at most 50 ms: **missed**" in bench_report.headline_table(slow)
+
+
+def test_rows_without_a_kernel_distance_are_shown_without():
+    result = make_result()
+    for row in result["runs"]:
+        del row["kernel_distance"]
+    assert "4 / 100 = 0.04 | – | at most 1/5" in bench_report.headline_table(result)
+    assert "2.0 minutes, 1/30 | – | at most 1/15" in bench_report.headline_table(result)
+    assert "| 100 [90, 110] | – | 50.0%" in bench_report.runs_table(result)
+    assert "| 100 [90, 110] | 100 [90, 110] | 50.0%" in bench_report.runs_table(make_result())
 
 
 def test_score_that_is_never_reached_is_not_made_up():
-    final = (60, 20.0, 0, 0)
-    assert (
-        bench_report.words_for_reach([(1, 80, 0, 0), (10, 30, 0, 0)], final)[0] == "not reached in 10 minutes"
-    )
-    assert bench_report.words_for_reach([(1, 8, 0, 0)], final)[0] == "at most 1.0 minutes, 1/60"
+    result = make_result()
+    ours = [row for row in result["runs"] if row["recipe"] == "ours"]
+    result["runs"] = [row for row in result["runs"] if row not in ours[1:]]
+    assert bench_report.describe_reach(result, "frechet_distance") == ("not reached in 1 minutes", math.inf)
+    ours[0]["frechet_distance"]["value"] = 8.0
+    assert bench_report.describe_reach(result, "frechet_distance")[0] == "at most 1.0 minutes, 1/60"
     assert bench_report.minutes_to_reach([(1, 80, 0, 0), (10, 30, 0, 0)], 20) == math.inf
     assert bench_report.minutes_to_reach([(1, 8, 0, 0)], 20) == 1
+    assert bench_report.minutes_to_reach([(1, 80, 0, 0), (10, -0.1, 0, 0)], 20) == 10
 
 
 def test_a_result_without_all_recipes_has_no_headline():
@@ -251,8 +253,7 @@ def test_report_stamps_tables_and_draws_the_plot(tmp_path, monkeypatch, capsys):
         file.write_text(marks, encoding="utf-8")
     results = tmp_path / "result.json"
     results.write_text(json.dumps(make_result()), encoding="utf-8")
-    options = ["x", "--results", str(results), "--root", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", options)
+    monkeypatch.setattr("sys.argv", ["x", "--results", str(results), "--root", str(tmp_path)])
     bench_report.main()
     assert (tmp_path / "result.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "benchmarks" / "README.md").read_text(encoding="utf-8")
@@ -261,20 +262,24 @@ def test_report_stamps_tables_and_draws_the_plot(tmp_path, monkeypatch, capsys):
     assert bench_report.headline_table(make_result()) in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.skipif(not STORED.is_file(), reason="no stored benchmark")
-def test_readmes_agree_with_the_stored_results():
-    result = json.loads(STORED.read_text(encoding="utf-8"))
-    assert result["budget_minutes"] == benchmark.FULL
-    for file, markers in (
-        ("README.md", ("benchmark",)),
-        ("benchmarks/README.md", ("benchmark", "runs", "recipes")),
-    ):
-        page = (ROOT / file).read_text(encoding="utf-8")
-        tables = {
-            "benchmark": bench_report.headline_table(result),
-            "runs": bench_report.runs_table(result),
-            "recipes": bench_report.recipes_table(result),
-        }
-        for marker in markers:
-            found = page.split(f"<!-- {marker} -->")[1].split(f"<!-- /{marker} -->")[0]
-            assert found.strip() == tables[marker]
+@pytest.mark.parametrize(
+    ("page", "marker", "results", "table"),
+    [
+        ("README.md", "benchmark", "benchmark", bench_report.headline_table),
+        ("benchmarks/README.md", "benchmark", "benchmark", bench_report.headline_table),
+        ("benchmarks/README.md", "runs", "benchmark", bench_report.runs_table),
+        ("benchmarks/README.md", "recipes", "benchmark", bench_report.recipes_table),
+        ("benchmarks/README.md", "objectives", "objectives", compare_objectives.table),
+        ("benchmarks/README.md", "profile", "profile", profile_training.table),
+    ],
+)
+def test_pages_show_the_stored_results(page, marker, results, table):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = text.split(f"<!-- {marker} -->")[1].split(f"<!-- /{marker} -->")[0]
+    assert found.strip() == table(load_results(results))
+    for part in found.strip().split("\n\n"):  # a cell for each column
+        assert len({line.count("|") for line in part.splitlines()}) == 1
+
+
+def test_stored_benchmark_is_a_full_one():
+    assert load_results("benchmark")["budget_minutes"] == bench.FULL_BUDGET

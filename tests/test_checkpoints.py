@@ -1,15 +1,20 @@
 """State on disk: whole or not at all, nothing pickled, the newest few kept, damage named."""
 
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from conftest import make_dataset, make_noise_scheduler, make_unet
+from conftest import make_dataset, make_unet, short_run
+from diffusers import DDPMScheduler
 
 from helpers.files import write_folder
-from helpers.training import TrainingDivergedError, train
+from helpers.training import TrainingDivergedError
 from helpers.training.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def fill(text: str):
@@ -32,23 +37,18 @@ def steps(folder: Path) -> list[int]:
     return [int(path.name.split("-")[1]) for path in list_checkpoints(folder)]
 
 
-def test_write_folder_creates_and_replaces(tmp_path):
+def test_write_folder_creates_replaces_and_keeps_the_old_folder_when_writing_fails(tmp_path):
     write_folder(tmp_path / "new" / "model", fill("one"))
     write_folder(tmp_path / "new" / "model", fill("two"))
-    assert contents(tmp_path / "new") == {"model/file.txt": "two"}
-    assert (tmp_path / "new" / "model").stat().st_mode & 0o777 == 0o755
-
-
-def test_write_folder_leaves_the_old_folder_when_writing_fails(tmp_path):
-    write_folder(tmp_path / "model", fill("old"))
 
     def write(folder):
         (folder / "file.txt").write_text("half")
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        write_folder(tmp_path / "model", write)
-    assert contents(tmp_path) == {"model/file.txt": "old"}
+        write_folder(tmp_path / "new" / "model", write)
+    assert contents(tmp_path) == {"new/model/file.txt": "two"}
+    assert (tmp_path / "new" / "model").stat().st_mode & 0o777 == 0o755
 
 
 def test_write_folder_puts_the_old_folder_back_when_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
@@ -93,6 +93,7 @@ def test_a_run_started_anew_drops_the_later_checkpoints_of_the_old_run(tmp_path)
 
 def test_leftovers_of_a_killed_run_are_no_checkpoints_and_go_away(tmp_path):
     save_checkpoint(tmp_path, 1, {"x": torch.zeros(1)}, {})
+    assert list_checkpoints(tmp_path / "nowhere") == []
     leftover, half_deleted = tmp_path / ".checkpoint-00000002-abc", tmp_path / "checkpoint-00000000"
     for folder in (leftover, half_deleted):
         folder.mkdir()
@@ -101,10 +102,6 @@ def test_leftovers_of_a_killed_run_are_no_checkpoints_and_go_away(tmp_path):
     assert steps(tmp_path) == [1]
     save_checkpoint(tmp_path, 2, {"x": torch.zeros(1)}, {})
     assert steps(tmp_path) == [1, 2] and not leftover.exists()
-
-
-def test_no_folder_holds_no_checkpoints(tmp_path):
-    assert list_checkpoints(tmp_path / "nowhere") == []
 
 
 @pytest.mark.parametrize("file", ["state.json", "state.safetensors"])
@@ -120,11 +117,10 @@ def test_damaged_checkpoint_is_named_with_what_to_do(tmp_path, file, damage):
 # --- what train writes ------------------------------------------------------------------------
 
 
-def short_run(folder, dataset=None, num_steps=10, unet=None, **settings):
+def small_run(folder, dataset=None, num_steps=10, **settings):
     """Train a few steps of two pictures each."""
-    unet, dataset = unet or make_unet(size=8), dataset or make_dataset(4, size=8)
-    settings = {"batch_size": 2, "warmup_steps": 1, "device": "cpu", "checkpoint_dir": folder} | settings
-    return train(unet, make_noise_scheduler(), dataset, num_steps, **settings)
+    dataset = make_dataset(4, size=8) if dataset is None else dataset
+    return short_run(num_steps, dataset=dataset, **{"batch_size": 2, "checkpoint_dir": folder} | settings)
 
 
 class Clock:
@@ -143,98 +139,115 @@ class Clock:
         return self.pictures[index]
 
 
-def test_checkpoints_every_so_many_steps_and_at_the_end(tmp_path, one_thread):
-    history = short_run(tmp_path, num_steps=5, checkpoint_steps=2)
-    assert steps(tmp_path) == [4, 5]
-    assert not [name for name in file_names(tmp_path) if Path(name).suffix not in (".json", ".safetensors")]
+@pytest.mark.parametrize("checkpoint_steps, kept", [(2, [4, 5]), (None, [5])])
+def test_checkpoints_every_so_many_steps_and_at_the_end(tmp_path, checkpoint_steps, kept):
+    history = small_run(tmp_path, num_steps=5, checkpoint_steps=checkpoint_steps)
+    assert steps(tmp_path) == kept
+    assert {Path(name).suffix for name in file_names(tmp_path)} == {".json", ".safetensors"}
     info = json.loads((tmp_path / "checkpoint-00000005" / "state.json").read_text())
     assert info["history"]["losses"] == history.losses and len(history.losses) == 5
 
 
-def test_nothing_but_the_end_is_written_when_no_interval_is_given(tmp_path, one_thread):
-    short_run(tmp_path, num_steps=3)
-    assert steps(tmp_path) == [3]
-
-
-def test_checkpoints_every_so_many_minutes(tmp_path, monkeypatch, one_thread):
+def test_checkpoints_every_so_many_minutes(tmp_path, monkeypatch):
     # A step reads two items, 40 s: two minutes have passed after steps 3, 6 and 9.
     clock = Clock(stop_at=20 + 10 * 40)
     monkeypatch.setattr("time.monotonic", lambda: clock.now)
     with pytest.raises(KeyboardInterrupt):
-        short_run(tmp_path, clock, num_steps=100, checkpoint_minutes=2)
+        small_run(tmp_path, clock, num_steps=100, checkpoint_minutes=2)
     assert steps(tmp_path) == [6, 9]
     assert load_checkpoint(list_checkpoints(tmp_path)[-1])[1]["history"]["seconds"] == 9 * 40
 
 
-def test_seconds_and_losses_go_on_from_where_a_run_was_stopped(tmp_path, monkeypatch, one_thread):
+def test_seconds_and_losses_go_on_from_where_a_run_was_stopped(tmp_path, monkeypatch):
     stopped, clock = Clock(stop_at=20 + 7 * 40), Clock()
     monkeypatch.setattr("time.monotonic", lambda: stopped.now)
     with pytest.raises(KeyboardInterrupt):
-        short_run(tmp_path, stopped, checkpoint_steps=3)
+        small_run(tmp_path, stopped, checkpoint_steps=3)
     before = load_checkpoint(list_checkpoints(tmp_path)[-1])[1]["history"]
     monkeypatch.setattr("time.monotonic", lambda: clock.now)
-    history = short_run(tmp_path, clock, checkpoint_steps=3)
+    history = small_run(tmp_path, clock, checkpoint_steps=3)
     assert len(before["losses"]) == 6 and history.losses[:6] == before["losses"]
     assert len(history.losses) == len(history.learning_rates) == 10
     assert history.seconds == 10 * 40  # the step that was lost is not counted twice
 
 
-def test_a_finished_run_is_not_trained_again(tmp_path, one_thread):
+def test_a_finished_run_is_not_trained_again(tmp_path):
     dataset = Clock()
-    first = short_run(tmp_path, dataset, num_steps=3)
+    first = small_run(tmp_path, dataset, num_steps=3)
     read = dataset.now
-    assert short_run(tmp_path, dataset, num_steps=3) == first
+    assert small_run(tmp_path, dataset, num_steps=3) == first
     assert dataset.now == read + 20  # one item, for the check of its shape
 
 
-def test_resuming_with_other_settings_is_refused_by_name(tmp_path, one_thread):
-    short_run(tmp_path, num_steps=2)
+def test_resuming_with_other_settings_is_refused_by_name(tmp_path):
+    small_run(tmp_path, num_steps=2)
     with pytest.raises(ValueError, match=r"num_steps=2 \(now 3\), seed=0 \(now 5\).*resume=False"):
-        short_run(tmp_path, num_steps=3, seed=5)
+        small_run(tmp_path, num_steps=3, seed=5)
 
 
-def test_resuming_on_other_data_is_refused(tmp_path, one_thread):
-    short_run(tmp_path, make_dataset(6, size=8), num_steps=2)
-    for other in (
-        make_dataset(7, size=8),
-        make_dataset(6, size=8, rare=3),
-        make_dataset(6, size=8, flip=True),
-    ):
-        with pytest.raises(ValueError, match=r"run on other data.*resume=False"):
-            short_run(tmp_path, other, num_steps=2)
-    assert len(short_run(tmp_path, make_dataset(6, size=8), num_steps=2).losses) == 2
+def test_resuming_on_other_data_is_refused(tmp_path):
+    small_run(tmp_path, make_dataset(6, size=8), num_steps=2)
+    for count, options in ((7, {}), (6, {"rare": 3}), (6, {"flip": True})):
+        with pytest.raises(ValueError, match=r"data and labels='\w+' \(now '\w+'\).*resume=False"):
+            small_run(tmp_path, make_dataset(count, size=8, **options), num_steps=2)
+    assert len(small_run(tmp_path, make_dataset(6, size=8), num_steps=2).losses) == 2
 
 
-def test_resuming_with_another_noise_scheduler_is_refused(tmp_path, one_thread):
-    settings = {"num_steps": 2, "batch_size": 2, "checkpoint_dir": tmp_path}
-    train(make_unet(), make_noise_scheduler(), make_dataset(6), **settings)
-    with pytest.raises(ValueError, match=r"'prediction_type': 'epsilon'.*now .*'v_prediction'.*resume=False"):
-        train(make_unet(), make_noise_scheduler("v_prediction"), make_dataset(6), **settings)
+BETAS = np.linspace(1e-3, 0.1, 50)
 
 
-def test_resuming_with_another_unet_is_refused_and_leaves_it_alone(tmp_path, one_thread):
-    short_run(tmp_path, num_steps=2)
+@pytest.mark.parametrize(
+    "before, now, message",
+    [
+        ({}, {"prediction_type": "v_prediction"}, "prediction_type='epsilon' (now 'v_prediction'); "),
+        ({}, {"rescale_betas_zero_snr": True}, "rescale_betas_zero_snr=False (now True); "),
+        ({"trained_betas": BETAS}, {}, "trained_betas=[0.001, "),
+        ({"trained_betas": BETAS}, {"trained_betas": BETAS * 2}, "trained_betas=[0.001, "),
+        ({"trained_betas": BETAS}, {"trained_betas": BETAS.tolist()}, None),
+    ],
+)
+def test_resuming_with_another_noise_schedule_is_refused(tmp_path, before, now, message):
+    small_run(tmp_path, num_steps=2, scheduler=DDPMScheduler(50, **before))
+    if message is None:  # the same numbers
+        assert len(small_run(tmp_path, num_steps=2, scheduler=DDPMScheduler(50, **now)).losses) == 2
+        return
+    with pytest.raises(ValueError, match=re.escape(message) + r".*resume=False"):
+        small_run(tmp_path, num_steps=2, scheduler=DDPMScheduler(50, **now))
+
+
+def test_a_checkpoint_that_lacks_something_is_refused_by_name(tmp_path):
+    small_run(tmp_path, num_steps=2)
+    path = tmp_path / "checkpoint-00000002" / "state.json"
+    info = json.loads(path.read_text())
+    del info["ema_step"], info["history"]
+    path.write_text(json.dumps(info))
+    with pytest.raises(ValueError, match=r"checkpoint-00000002 lacks ema_step, history;.*resume=False"):
+        small_run(tmp_path, num_steps=2)
+
+
+def test_resuming_with_another_unet_is_refused_and_leaves_it_alone(tmp_path):
+    small_run(tmp_path, num_steps=2)
     unet = make_unet(3, size=8, block_out_channels=(8, 32))
     with pytest.raises(ValueError, match=r"weights of another UNet.*resume=False"):
-        short_run(tmp_path, num_steps=2, unet=unet)
+        small_run(tmp_path, num_steps=2, unet=unet)
     fresh = make_unet(3, size=8, block_out_channels=(8, 32)).state_dict()
     assert all(torch.equal(v, fresh[k]) for k, v in unet.state_dict().items())
 
 
-def test_resume_false_starts_anew(tmp_path, one_thread):
-    short_run(tmp_path, num_steps=6, checkpoint_steps=2)
-    history = short_run(tmp_path, num_steps=3, resume=False)
+def test_resume_false_starts_anew(tmp_path):
+    small_run(tmp_path, num_steps=6, checkpoint_steps=2)
+    history = small_run(tmp_path, num_steps=3, resume=False)
     assert len(history.losses) == 3 and steps(tmp_path) == [3]
 
 
-def test_damaged_newest_checkpoint_stops_the_resume_and_the_one_before_it_works(tmp_path, one_thread):
-    whole = short_run(tmp_path, num_steps=4, checkpoint_steps=2)
+def test_damaged_newest_checkpoint_stops_the_resume_and_the_one_before_it_works(tmp_path):
+    whole = small_run(tmp_path, num_steps=4, checkpoint_steps=2)
     (tmp_path / "checkpoint-00000004" / "state.safetensors").write_bytes(b"half")
     with pytest.raises(ValueError, match=r"checkpoint-00000004 is damaged"):
-        short_run(tmp_path, num_steps=4)
+        small_run(tmp_path, num_steps=4)
     for file in (tmp_path / "checkpoint-00000004").iterdir():
         file.unlink()
-    assert short_run(tmp_path, num_steps=4).losses == whole.losses
+    assert small_run(tmp_path, num_steps=4).losses == whole.losses
 
 
 class TurnsToNaN:
@@ -259,10 +272,10 @@ def assert_finite(path: Path) -> None:
     assert info["step"] == len(info["history"]["losses"])
 
 
-def test_nan_stops_the_run_and_the_last_good_checkpoint_survives(tmp_path, one_thread):
+def test_nan_stops_the_run_and_the_last_good_checkpoint_survives(tmp_path):
     # One item for the check of shapes, then two a step: the NaN comes in step 5.
     with pytest.raises(TrainingDivergedError) as error:
-        short_run(tmp_path, TurnsToNaN(after=1 + 5 * 2), checkpoint_steps=2, learning_rate=1e-3)
+        small_run(tmp_path, TurnsToNaN(after=1 + 5 * 2), checkpoint_steps=2, learning_rate=1e-3)
     text = str(error.value)
     # Step 5 of 10 after one of warm-up: 1e-3 · (1 + cos(π · 4/9)) / 2.
     assert "loss nan" in text and "at step 5," in text and "learning rate 5.87e-04" in text
@@ -270,13 +283,13 @@ def test_nan_stops_the_run_and_the_last_good_checkpoint_survives(tmp_path, one_t
     assert steps(tmp_path) == [2, 4]
     assert_finite(list_checkpoints(tmp_path)[-1])
     # The pictures are mended: the run goes on from step 4.
-    assert len(short_run(tmp_path, TurnsToNaN(after=10**9), learning_rate=1e-3).losses) == 10
+    assert len(small_run(tmp_path, TurnsToNaN(after=10**9), learning_rate=1e-3).losses) == 10
 
 
 @pytest.mark.parametrize("learning_rate", [1e20, 1e38])
-def test_an_absurd_learning_rate_never_leaves_a_broken_checkpoint(tmp_path, learning_rate, one_thread):
+def test_an_absurd_learning_rate_never_leaves_a_broken_checkpoint(tmp_path, learning_rate):
     with pytest.raises(TrainingDivergedError, match=r"at step \d+, learning rate .*lower learning_rate"):
-        short_run(tmp_path, checkpoint_steps=1, learning_rate=learning_rate)
+        small_run(tmp_path, checkpoint_steps=1, learning_rate=learning_rate)
     assert steps(tmp_path)
     for path in list_checkpoints(tmp_path):
         assert_finite(path)

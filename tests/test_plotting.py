@@ -58,6 +58,7 @@ ALL = {
     "losses": lambda: plotting.plot_losses([1.0, 0.5, 0.25]),
     "denoising": lambda: plotting.plot_denoising_steps(TENSORS[:3], [99, 50, 0]),
     "quality": lambda: plotting.plot_quality_vs_cost(CURVES, "minutes", floor=2.0, title="Quality"),
+    "own": lambda: plotting.new_figure("a line", cols=2, width=600)[0],
     "neighbours": lambda: plotting.plot_nearest_neighbours(TENSORS[:3], TENSORS[3:6]),
 }
 
@@ -316,6 +317,16 @@ def test_noise_schedule_that_ends_at_no_signal():
     scheduler = DDPMScheduler(100, rescale_betas_zero_snr=True)
     scheduler.alphas_cumprod[-1] = 0
     assert np.isfinite(plotting.plot_noise_schedule(scheduler).axes[1].lines[0].get_ydata()).all()
+
+
+def test_a_figure_of_ones_own_has_the_look_of_the_others():
+    figure, (left, right) = plotting.new_figure("two lines", cols=2)
+    shared = plotting.plot_losses([1.0, 0.5])
+    assert figure.get_facecolor() == shared.get_facecolor()
+    for axes in (left, right):
+        assert not axes.spines["top"].get_visible() and axes.get_xgridlines()[0].get_visible()
+        assert axes.plot([0, 1])[0].get_color() == plotting.BLUE
+        assert axes.plot([1, 0])[0].get_color() == plotting.VERMILION
 
 
 @pytest.mark.parametrize("schedulers", [{}, {str(i): DDPMScheduler(10) for i in range(8)}, SimpleNamespace()])

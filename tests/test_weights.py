@@ -48,19 +48,16 @@ def draw(pipeline, seed: int) -> np.ndarray:
 
 
 def settings(configured) -> dict:
-    """The configuration, without diffusers' own notes on it."""
-    return {k: v for k, v in configured.config.items() if not k.startswith("_")}
+    """The configuration as a file gives it back, without diffusers' own notes on it."""
+    return json.loads(json.dumps({k: v for k, v in configured.config.items() if not k.startswith("_")}))
 
 
-def as_json(config: dict) -> dict:
-    """The configuration as a file gives it back: tuples are lists there."""
-    return json.loads(json.dumps(config))
-
-
-def assert_same_weights(a, b) -> None:
-    """Compare bit for bit."""
-    ours, theirs = a.state_dict(), b.state_dict()
-    assert ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
+def build(name: str) -> dict:
+    """The parts that scripts/train.py puts into this pipeline, untrained."""
+    if name == "unconditional":
+        return dict(zip(("unet", "scheduler"), models.build_unconditional(), strict=True))
+    unet, class_net, noise_scheduler = models.build_label_conditioned(load_sprites("test").class_names)
+    return {"unet": unet, "class_net": class_net, "scheduler": make_scheduler(noise_scheduler)}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,20 +69,13 @@ def test_folder_is_small_and_holds_nothing_that_can_run(name):
     assert {path.relative_to(WEIGHTS / name).as_posix() for path in files} == others | PARTS[name]
 
 
-def test_pipeline_is_that_of_the_training_script(pipeline):
-    unet, noise_scheduler = models.build_unconditional()
-    assert as_json(settings(pipeline.unet)) == as_json(settings(unet))
-    assert as_json(settings(pipeline.scheduler)) == as_json(settings(noise_scheduler))
-    assert all(bool(p.isfinite().all()) and p.dtype == torch.float32 for p in pipeline.unet.parameters())
-
-
-def test_conditional_pipeline_is_that_of_the_training_script(one_thread):
-    loaded = load_pipeline("label_conditioned")
-    unet, class_net, noise_scheduler = models.build_label_conditioned(load_sprites("test").class_names)
-    assert as_json(settings(loaded.unet)) == as_json(settings(unet))
-    assert as_json(settings(loaded.class_net)) == as_json(settings(class_net))
-    assert as_json(settings(loaded.scheduler)) == as_json(settings(make_scheduler(noise_scheduler)))
-    assert loaded.config.prediction_type == noise_scheduler.config.prediction_type
+@pytest.mark.parametrize("name", NAMES)
+def test_pipeline_is_that_of_the_training_script(name, one_thread):
+    loaded, built = load_pipeline(name), build(name)
+    for part, wanted in built.items():
+        assert settings(getattr(loaded, part)) == settings(wanted)
+    if "class_net" in built:
+        assert loaded.config.prediction_type == built["scheduler"].config.prediction_type
     assert all(bool(p.isfinite().all()) and p.dtype == torch.float32 for p in loaded.unet.parameters())
 
 
@@ -129,7 +119,8 @@ def test_saving_and_loading_again_changes_nothing(pipeline, tmp_path):
     pipeline.save_pretrained(tmp_path)
     again = DDPMPipeline.from_pretrained(tmp_path)
     again.set_progress_bar_config(disable=True)
-    assert_same_weights(again.unet, pipeline.unet)
+    ours, theirs = again.unet.state_dict(), pipeline.unet.state_dict()
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
     assert settings(again.scheduler) == settings(pipeline.scheduler)
     np.testing.assert_array_equal(draw(again, 3), draw(pipeline, 3))
 
@@ -138,12 +129,10 @@ def test_saving_and_loading_again_changes_nothing(pipeline, tmp_path):
 
 
 def call_script(main, *options) -> None:
-    """Call a script's `main` with these options."""
-    state = torch.get_rng_state()
-    with pytest.MonkeyPatch.context() as patch:
+    """Call a script's `main` with these options; the test's own random numbers go on."""
+    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
         patch.setattr(sys, "argv", ["script.py", *map(str, options)])
         main()
-    torch.set_rng_state(state)  # scripts/train.py seeds the initial weights
 
 
 def train_three_steps(folder: Path, name: str, model: str, *options) -> None:
@@ -170,10 +159,7 @@ def test_script_writes_a_pipeline_its_record_and_its_card(trained):
     folder, name = trained
     weights = folder / "weights"
     loaded = load_pipeline(name, weights)
-    built = (
-        models.build_unconditional() if name == "unconditional" else models.build_label_conditioned("abcde")
-    )
-    assert as_json(settings(loaded.unet)) == as_json(settings(built[0]))
+    assert settings(loaded.unet) == settings(build(name)["unet"])
     run = json.loads((weights / name / "training.json").read_text(encoding="utf-8"))
     assert run["command"] == f"python scripts/train.py {name} --steps 3 --batch-size 4 --seed 7"
     assert run["data"] == f"{folder / 'data' / 'sprites.npz'}, split train"
@@ -181,13 +167,8 @@ def test_script_writes_a_pipeline_its_record_and_its_card(trained):
     card = (weights / "README.md").read_text(encoding="utf-8")
     assert f"<!-- {name} -->\n{train.card_table(run)}\n<!-- /{name} -->" in card
     assert "| seed | 7 |" in card and card.endswith("\n\nThe end.\n")
-
-
-def test_script_leaves_nothing_but_its_folders(trained):
-    folder, name = trained
-    assert sorted(path.name for path in (folder / "weights").iterdir()) == sorted(["README.md", name])
-    kept = [path.name for path in (folder / "weights-runs" / name).iterdir()]
-    assert kept == ["checkpoint-00000003"]
+    assert {path.name for path in weights.iterdir()} == {"README.md", name}
+    assert [path.name for path in (folder / "weights-runs" / name).iterdir()] == ["checkpoint-00000003"]
 
 
 def test_script_with_the_same_seed_makes_the_same_weights(trained):
@@ -201,20 +182,20 @@ def test_script_with_the_same_seed_makes_the_same_weights(trained):
 def test_script_trains_weights_further(trained):
     folder, name = trained
     start = folder / "weights" / name
-    train_three_steps(folder, "further", name, "--start-from", start, "--learning-rate", 0.0)
+    options = ("--learning-rate", 0.0, "--snr-gamma", 5)
+    train_three_steps(folder, "further", name, "--start-from", start, *options)
     for file in start.rglob("*.safetensors"):  # a learning rate of 0 leaves them as they were
         old, new = load_file(file), load_file(folder / "further" / file.relative_to(folder / "weights"))
         assert old.keys() == new.keys() and all(torch.allclose(old[k], new[k], atol=1e-6) for k in old)
     run = json.loads((folder / "further" / name / "training.json").read_text(encoding="utf-8"))
     before = json.loads((start / "training.json").read_text(encoding="utf-8"))
-    assert run["started_from"] == before and run["command"].endswith(
-        f"--learning-rate 0.0 --start-from {name}"
-    )
-    assert f"| command | `{before['command']}` (12 images, " in train.card_table(run)
+    assert run["started_from"] == before and run["config"]["snr_gamma"] == 5
+    assert run["command"].endswith(f"--learning-rate 0.0 --snr-gamma 5.0 --start-from {name}")
+    table = train.card_table(run)
+    assert f"| command | `{before['command']}` (12 images, " in table and "| min-SNR γ | 5.0 |" in table
     assert len(list((folder / "further-runs").glob(f"{name}-seed7-*"))) == 1
-    again = ("--start-from", folder / "further" / name, "--learning-rate", 0.0)
     with pytest.raises(ValueError, match="result of this very command; to go on, take another --seed"):
-        train_three_steps(folder, "further", name, *again)
+        train_three_steps(folder, "further", name, "--start-from", folder / "further" / name, *options)
 
 
 def test_weights_of_another_kind_are_no_start(one_thread):

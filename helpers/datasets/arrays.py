@@ -89,29 +89,24 @@ def load_sprites(split: str = "train", path: str | Path | None = None, flip: boo
             f"cannot read {path}: {error}. Expected an .npz file with the arrays images, labels, "
             "captions and class_names, none of them pickled. Make it again with `make data`."
         ) from error
-    _check_sprites(path, arrays)
     try:
+        _require_sprite_arrays(arrays)
         captions, class_names = arrays["captions"].tolist(), arrays["class_names"].tolist()
         dataset = ImageDataset(arrays["images"], arrays["labels"], class_names, captions, flip)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}. Make it again with `make data`.") from error
     return dataset if split == "all" else dataset.subset(split_indices(dataset.labels, split))
 
 
-def _check_sprites(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    count = len(arrays["images"]) if arrays["images"].ndim else 0
-    expected = {
-        "images": (np.uint8, (count, 16, 16, 3)),
-        "labels": (np.int64, (count,)),
-        "captions": (np.str_, (count,)),
-        "class_names": (np.str_, (arrays["class_names"].size,)),
-    }
+def _require_sprite_arrays(arrays: dict[str, np.ndarray]) -> None:
+    """Refuse what `ImageDataset` would take and sprites are not: other sizes, texts that are no text."""
+    expected = {"images": (np.uint8, (16, 16, 3)), "captions": (np.str_, ()), "class_names": (np.str_, ())}
     for name, (kind, shape) in expected.items():
         array = arrays[name]
-        if not np.issubdtype(array.dtype, kind) or array.shape != shape:
+        if not np.issubdtype(array.dtype, kind) or array.ndim == 0 or array.shape[1:] != shape:
             raise ValueError(
-                f"{path}: {name} must be {kind.__name__.rstrip('_')} of shape {shape}; "
-                f"got {array.dtype} of shape {array.shape}. Make the file again with `make data`."
+                f"{name} must be {kind.__name__.rstrip('_')} of shape (n{''.join(f', {k}' for k in shape)}); "
+                f"got {array.dtype} of shape {array.shape}"
             )
 
 
@@ -166,7 +161,7 @@ def load_course_sprites(
         not one-hot, or nothing is left after cleaning.
     """
     images, labels = _map_array(images_path), _map_array(labels_path)
-    _check_course(images, labels)
+    _require_matching_one_hot(images, labels)
     if not clean:
         return ImageDataset(np.array(images), labels.argmax(1), CLASS_NAMES, flip=flip)
     starts = range(0, len(images), CHUNK)
@@ -185,6 +180,7 @@ def load_course_sprites(
 
 
 def _map_array(path: str | Path) -> np.ndarray:
+    """A view of a .npy file, read from disk as it is indexed."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
@@ -199,7 +195,8 @@ def _map_array(path: str | Path) -> np.ndarray:
         ) from error
 
 
-def _check_course(images: np.ndarray, labels: np.ndarray) -> None:
+def _require_matching_one_hot(images: np.ndarray, labels: np.ndarray) -> None:
+    """Refuse arrays that are not sprites and as many one-hot labels."""
     found = f"got sprites {images.dtype} {images.shape} and labels {labels.dtype} {labels.shape}"
     if images.dtype != np.uint8 or images.shape[1:] != (16, 16, 3):
         raise ValueError(f"the sprites must be uint8 (n, 16, 16, 3); {found}")

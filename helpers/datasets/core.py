@@ -48,9 +48,10 @@ class ImageDataset(Dataset):
         self.captions = None if captions is None else list(captions)
         self.flip = flip
         self.dropped = dropped
-        self._check()
+        self._validate_arrays()
 
-    def _check(self) -> None:
+    def _validate_arrays(self) -> None:
+        """Refuse arrays of other shapes, types or ranges than those promised."""
         images, labels = self.images, self.labels
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
             raise ValueError(

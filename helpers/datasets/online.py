@@ -1,15 +1,10 @@
 """Pictures from the network, with a quick and clear answer where there is none."""
 
-import os
-import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from http.client import HTTPException
+from contextlib import suppress
 from pathlib import Path
-from ssl import SSLCertVerificationError
 
 import numpy as np
 
@@ -20,35 +15,27 @@ from .pictures import CORRUPT, as_rgb, square_crop
 LOCAL = "load_sprites(), load_digits() and load_image_folder(path, image_size) need no network"
 
 
-def probe(url: str, timeout: float = 3.0) -> Callable[[], bool]:
+def ask_server(url: str, timeout: float = 3.0) -> Callable[[], bool]:
     """Start asking whether a server answers; calling the result waits for the answer.
 
-    The question is asked in a thread, because looking up a name can hang past any timeout; and
-    it goes through a proxy where one is configured, as the download itself would.
+    Asked in a thread, because looking up a name can hang past any timeout, and imports take time too.
     """
-    deadline = time.monotonic() + timeout
-    answers = []
+    import requests  # with proxies and certificates as the downloads themselves have them
+
+    answers, deadline = [], time.monotonic() + timeout
 
     def ask():
-        try:
-            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout):
-                answers.append(True)
-        except urllib.error.HTTPError as error:
-            answers.append(error.code < 500)
-        except urllib.error.URLError as error:
-            # Some Pythons come without certificates; the libraries bring their own.
-            answers.append(isinstance(error.reason, SSLCertVerificationError))
-        except (OSError, ValueError, HTTPException):
-            answers.append(False)
+        with suppress(requests.RequestException):
+            answers.append(requests.head(url, timeout=timeout).status_code < 500)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
 
-    def answer() -> bool:
+    def wait() -> bool:
         thread.join(max(0.0, deadline - time.monotonic()))
         return any(answers)
 
-    return answer
+    return wait
 
 
 def load_hub_dataset(
@@ -105,32 +92,41 @@ def load_hub_dataset(
 
 def _open_table(repo_id: str, split: str, config: str | None):
     """The `datasets.Dataset` of a local folder or of the Hub."""
-    is_local = Path(repo_id).is_dir()
-    if not is_local and (repo_id.count("/") > 1 or repo_id[:1] in "./~\\"):
+    if not Path(repo_id).is_dir():
+        return _open_hub_table(repo_id, split, config)
+    import datasets  # slow to import, so only when asked for
+
+    if not any(Path(repo_id, name).is_file() for name in ("state.json", "dataset_dict.json")):
+        return datasets.load_dataset(repo_id, config, split=split)
+    saved = datasets.load_from_disk(repo_id)
+    if isinstance(saved, datasets.Dataset):
+        if split not in ("train", str(saved.split)):
+            raise ValueError(f'{repo_id} holds no splits: leave split at "train"; got {split!r}')
+        return saved
+    if split not in saved:
+        raise ValueError(f"unknown split {split!r}; {repo_id} has {', '.join(saved)}")
+    return saved[split]
+
+
+def _open_hub_table(repo_id: str, split: str, config: str | None):
+    """The `datasets.Dataset` of the Hub, or what was fetched of it before."""
+    if repo_id.count("/") > 1 or repo_id[:1] in "./~\\":
         raise FileNotFoundError(
             f'no folder {repo_id}. Expected a local folder or a name on the Hub, "user/name".'
         )
-    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
-    forbidden = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
-    online = None if is_local or forbidden else probe(endpoint)
-    import datasets  # slow to import, so only when asked for, and while the Hub is being asked
+    from huggingface_hub import constants
 
-    if is_local and any(Path(repo_id, name).is_file() for name in ("state.json", "dataset_dict.json")):
-        saved = datasets.load_from_disk(repo_id)
-        if isinstance(saved, datasets.Dataset):
-            if split not in ("train", str(saved.split)):
-                raise ValueError(f'{repo_id} holds no splits: leave split at "train"; got {split!r}')
-            return saved
-        if split not in saved:
-            raise ValueError(f"unknown split {split!r}; {repo_id} has {', '.join(saved)}")
-        return saved[split]
+    forbidden = constants.HF_HUB_OFFLINE
+    is_online = (lambda: False) if forbidden else ask_server(constants.ENDPOINT)
+    import datasets  # slow, so it is imported while the Hub is being asked
+
     before = datasets.config.HF_HUB_OFFLINE
-    # Told that it is offline, the library turns to its cache at once instead of trying for minutes.
-    datasets.config.HF_HUB_OFFLINE = before or online is None or not online()
+    # Told that it is offline, the library turns to its cache at once; else it tries for half a minute.
+    datasets.config.HF_HUB_OFFLINE = before or not is_online()
     try:
         return datasets.load_dataset(repo_id, config, split=split)
     except ConnectionError as error:
-        why = "HF_HUB_OFFLINE is set" if forbidden else f"{endpoint} does not answer"
+        why = "HF_HUB_OFFLINE is set" if forbidden else f"{constants.ENDPOINT} does not answer"
         raise ConnectionError(
             f"offline: {why}, and {repo_id} has not been downloaded before. "
             f"Try again with a network; {LOCAL}."
@@ -167,22 +163,18 @@ def load_fashion_mnist(
     from torchvision.datasets import FashionMNIST  # slow to import, so only when asked for
 
     raw = Path(root) / "FashionMNIST" / "raw"
-    names = [Path(name).stem for name, _ in FashionMNIST.resources]
-    if not all((raw / name).is_file() for name in names):
-        if not probe(FashionMNIST.mirrors[0])():
-            raise ConnectionError(
-                f"offline: {FashionMNIST.mirrors[0]} does not answer, and Fashion-MNIST is not in {raw}. "
-                f"Try again with a network; {LOCAL}."
-            )
-        raw.mkdir(parents=True, exist_ok=True)
-        # Downloaded beside its place and moved, so that a broken download leaves no half file.
-        with tempfile.TemporaryDirectory(dir=raw) as scratch:
-            FashionMNIST(scratch, download=True)
-            for name in names:
-                os.replace(Path(scratch, "FashionMNIST", "raw", name), raw / name)
+    server = FashionMNIST.mirrors[0]
+    missing = not all((raw / Path(name).stem).is_file() for name, _ in FashionMNIST.resources)
+    if missing and not ask_server(server)():
+        raise ConnectionError(
+            f"offline: {server} does not answer, and Fashion-MNIST is not in {raw}. "
+            f"Try again with a network; {LOCAL}."
+        )
     try:
-        pictures = FashionMNIST(root, train=train)
+        pictures = FashionMNIST(root, train=train, download=missing)
     except (OSError, ValueError, TypeError, LookupError, RuntimeError, AssertionError) as error:
+        if missing:
+            raise ConnectionError(f"the download of Fashion-MNIST broke off: {error}. Load again.") from error
         raise ValueError(
             f"cannot read Fashion-MNIST in {raw}: {error!r}. Delete that folder and load again."
         ) from error

@@ -108,6 +108,7 @@ def load_image_folder(
 
 
 def _find_pictures(folder: Path) -> tuple[list[str], list[tuple[str, int]]]:
+    """Names of the classes, and each picture's path with the number of its class."""
     from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 
     expected = "Expected pictures in it, or one subfolder of pictures per class"

@@ -1,4 +1,4 @@
-"""Every figure that two notebooks share. Each function returns a matplotlib `Figure`.
+"""Every figure that two notebooks share, and the look of all. Each `plot_…` returns a matplotlib `Figure`.
 
 End a cell with the call and the figure is shown once; `figure.savefig("name.png")` writes the same picture.
 """
@@ -13,10 +13,19 @@ from .images import (
     to_images,
     to_tensor,
 )
-from .style import draw_panels
+from .style import BLACK, BLUE, GREEN, ORANGE, PALETTE, PURPLE, SKY_BLUE, VERMILION, draw_panels, new_figure
 
 __all__ = [
+    "BLACK",
+    "BLUE",
+    "GREEN",
+    "ORANGE",
+    "PALETTE",
+    "PURPLE",
+    "SKY_BLUE",
+    "VERMILION",
     "draw_panels",
+    "new_figure",
     "plot_dataset",
     "plot_denoising_steps",
     "plot_forward_process",

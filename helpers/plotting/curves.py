@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from .style import FONT, INK, PAD, STYLE, WIDTH, NotebookFigure, draw_panels, label_ends, pick_colours
+from .style import FONT, INK, STYLE, draw_panels, label_ends, new_figure, pick_colours, set_log_ticks
 
 
 def get_alphas(noise_scheduler) -> np.ndarray:
@@ -123,9 +122,7 @@ def plot_quality_vs_cost(
             )
     with rc_context(STYLE):
         alt = f"{ylabel} over {xlabel} for {', '.join(curves)}"
-        figure = NotebookFigure(WIDTH, 380, alt, colours=128, layout="constrained")
-        figure.get_layout_engine().set(w_pad=PAD / 96, h_pad=PAD / 96)
-        axes = figure.subplots()
+        figure, (axes,) = new_figure(alt, height=380)
         axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log", yscale="log")
         for i, (curve, colour) in enumerate(zip(points.values(), colours, strict=True)):
             cost, value, low, high = curve.T
@@ -138,8 +135,7 @@ def plot_quality_vs_cost(
         if floor is not None:
             axes.axhline(floor, color=INK, linestyle=(0, (4, 2)), linewidth=1.2)
             names, ends, colours = [*names, "real images"], [*ends, floor], (*colours, INK)
-        for axis, ticks in ((axes.xaxis, (1, 2, 5)), (axes.yaxis, (1, 2, 3, 5))):
-            axis.set(major_locator=LogLocator(subs=ticks), major_formatter="{x:g}")
-            axis.set_minor_formatter(NullFormatter())
+        set_log_ticks(axes.xaxis, (1, 2, 5))
+        set_log_ticks(axes.yaxis, (1, 2, 3, 5))
         label_ends(axes, names, ends, colours)
     return figure

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 import numpy as np
+from cycler import cycler
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -15,6 +16,7 @@ from PIL import Image
 
 # Okabe and Ito's palette: told apart with any colour vision. Its yellow is too faint for lines.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY_BLUE, BLACK = PALETTE
 INK, FACE = "#222222", "#f4f4f6"  # opaque and a shade off white: fine on light and dark, tiles' edges show
 FACE_RGB = np.uint8([0xF4, 0xF4, 0xF6])
 WIDTH, RATIO = 864, 2  # the column in screen pixels (9 inches at 96); drawn at 2 pixels each, for sharp text
@@ -30,6 +32,7 @@ STYLE = {
     "axes.grid": True,
     "axes.labelcolor": INK,
     "axes.labelsize": 10,
+    "axes.prop_cycle": cycler(color=PALETTE),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlelocation": "left",
@@ -126,18 +129,45 @@ def draw_grid(images, rows: int, cols: int, alt: str, titles=(), row_titles=(), 
     return figure
 
 
+def new_figure(alt: str, cols: int = 1, width: int = WIDTH, height: int = 300) -> tuple[NotebookFigure, list]:
+    """An empty figure in the look of the series, with one or more sets of axes side by side.
+
+    Their lines take the colours of `PALETTE` in turn. End the cell with `figure` to show it.
+
+    Parameters
+    ----------
+    alt : str
+        What the figure shows, in words, for readers who cannot see it.
+    cols : int
+        How many sets of axes.
+    width, height : int
+        Screen pixels; the column of a notebook is `WIDTH` = 864 of them.
+
+    Returns
+    -------
+    Figure, list of `cols` Axes
+    """
+    with rc_context(STYLE):
+        figure = NotebookFigure(width, height, alt, colours=128, layout="constrained")
+        figure.get_layout_engine().set(w_pad=PAD / 96, h_pad=PAD / 96)
+        return figure, list(figure.subplots(1, cols, squeeze=False)[0])
+
+
 def draw_panels(alt: str, xlabel: str, *panels: tuple[str, str, str]) -> tuple[NotebookFigure, list]:
-    """An empty figure with two sets of axes, each given as title, label and scale of its y axis."""
-    figure = NotebookFigure(WIDTH, 300, alt, colours=128, layout="constrained")
-    figure.get_layout_engine().set(w_pad=PAD / 96, h_pad=PAD / 96)
-    axes = list(figure.subplots(1, len(panels)))
+    """`new_figure` with titled axes over one x label: each panel is (title, y label, y scale)."""
+    figure, axes = new_figure(alt, len(panels))
     for ax, (title, ylabel, yscale) in zip(axes, panels, strict=True):
         ax.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale=yscale)
         ax.margins(x=0)
         if yscale == "log":
-            ax.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}")
-            ax.yaxis.set_minor_formatter(NullFormatter())
+            set_log_ticks(ax.yaxis, (1, 2, 5))
     return figure, axes
+
+
+def set_log_ticks(axis, digits: Sequence[int]) -> None:
+    """Label a log axis in plain numbers, at these digits of each power of ten."""
+    axis.set(major_locator=LogLocator(subs=digits), major_formatter="{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def label_ends(axes, names: Sequence[str], values: Sequence[float], colours: Sequence[str]) -> None:

@@ -5,40 +5,16 @@ from dataclasses import dataclass, field
 import torch
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
-
-
 PRECISIONS = ("auto", "no", "bf16", "fp16")
 
 
 class TrainingDivergedError(RuntimeError):
-    """The loss or the gradient stopped being a finite number."""
+    """The loss, the gradient or a weight stopped being a finite number."""
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Hyper-parameters of `train`.
-
-    Attributes
-    ----------
-    num_steps : int
-        Optimizer steps.
-    batch_size : int
-        Images per forward pass; one step sees `batch_size * gradient_accumulation_steps` images.
-    learning_rate, warmup_steps, weight_decay
-        AdamW (arXiv 1711.05101) with a linear warm-up, then a cosine decay to zero.
-    max_grad_norm : float
-        Gradients are scaled down to this Euclidean norm.
-    ema_decay : float
-        Upper bound of the decay of the averaged weights; it warms up as 1 - (1 + step)^(-3/4).
-    mixed_precision : {"auto", "no", "bf16", "fp16"}
-        "auto" takes bf16 where the hardware computes in it, fp16 on older CUDA GPUs, else none.
-    balanced : bool
-        Draw each class equally often, however many images it has.
-    snr_gamma : float, optional
-        Weight the timesteps by min(SNR, γ) (see `min_snr_weights`); without it all count the same.
-    seed : int
-        Same seed, same machine: same losses and weights, bit for bit.
-    """
+    """Hyper-parameters of a run: what they mean stands at `train`, which takes each by its name."""
 
     num_steps: int
     batch_size: int = 32
@@ -80,3 +56,34 @@ def choose_precision(mixed_precision: str, device: torch.device) -> str:
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     has_bf16 = any(getattr(torch.cpu, probe, bool)() for probe in probes)
     return "bf16" if device.type == "cpu" and has_bf16 else "no"
+
+
+def check_run(unet, noise_scheduler, dataset, config: TrainingConfig, device: torch.device) -> None:
+    """Raise ValueError for what would fail later: data, UNet, scheduler and settings that do not fit."""
+    for name in ("num_steps", "batch_size", "gradient_accumulation_steps"):
+        if getattr(config, name) < 1:
+            raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")
+    if config.balanced and not hasattr(dataset, "labels"):
+        raise ValueError(f"balanced=True needs a dataset with .labels; {type(dataset).__name__} has none")
+    if len(dataset) < config.batch_size:
+        raise ValueError(f"batch_size={config.batch_size} is larger than the dataset ({len(dataset)} images)")
+    channels, height, width = dataset[0][0].shape
+    if channels != unet.config.in_channels:
+        raise ValueError(f"the images have {channels} channels, the UNet expects {unet.config.in_channels}")
+    halvings = len(unet.config.down_block_types) - 1
+    if height % 2**halvings or width % 2**halvings:
+        raise ValueError(
+            f"images of {height}×{width} do not fit this UNet, which halves them {halvings} times: "
+            f"use a size divisible by {2**halvings}"
+        )
+    if noise_scheduler.config.prediction_type not in PREDICTION_TYPES:
+        raise ValueError(
+            f"prediction_type {noise_scheduler.config.prediction_type!r} is unknown; "
+            f"expected one of {', '.join(PREDICTION_TYPES)}"
+        )
+    if config.snr_gamma is not None and not config.snr_gamma > 0:
+        raise ValueError(f"snr_gamma must be above 0, or None for no weighting; got {config.snr_gamma}")
+    if config.mixed_precision not in PRECISIONS:
+        raise ValueError(f"mixed_precision {config.mixed_precision!r} is none of {', '.join(PRECISIONS)}")
+    if config.mixed_precision == "fp16" and device.type == "cpu":
+        raise ValueError('mixed_precision="fp16" needs a GPU; on a CPU take "auto", "bf16" or "no"')

@@ -10,7 +10,11 @@ def mix_seed(seed: int, number: int) -> int:
 
 
 class ResumableBatchSampler(Sampler):
-    """Batches of indices for steps start, start + 1, ...; each epoch is a new seeded permutation."""
+    """Batches of indices number start, start + 1, ..., stop - 1; each epoch is a new seeded permutation.
+
+    With `weights`, a float Tensor [num_images], an epoch draws with replacement, each image by its weight.
+    What an epoch leaves over, fewer than `batch_size` images, is left out of it.
+    """
 
     def __init__(self, num_images: int, batch_size: int, start: int, stop: int, seed: int, weights=None):
         self.num_images, self.batch_size, self.seed, self.weights = num_images, batch_size, seed, weights

@@ -1,89 +1,23 @@
 """The whole run: check, resume, train, save."""
 
+import reprlib
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from accelerate.state import AcceleratorState, GradientState, PartialState
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from ..datasets.core import class_weights
 from ..progress import progress_bar
 from .checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
-from .config import PRECISIONS, PREDICTION_TYPES, TrainingConfig, TrainingHistory, get_device
+from .config import TrainingConfig, TrainingHistory, check_run, get_device
 from .data_order import ResumableBatchSampler
 from .trainer import Trainer
-
-
-def _check(unet, noise_scheduler, dataset, config: TrainingConfig) -> None:
-    """Find what would fail later; raise ValueError before any work is done."""
-    for name in ("num_steps", "batch_size", "gradient_accumulation_steps"):
-        if getattr(config, name) < 1:
-            raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")
-    if config.balanced and not hasattr(dataset, "labels"):
-        raise ValueError(f"balanced=True needs a dataset with .labels; {type(dataset).__name__} has none")
-    if len(dataset) < config.batch_size:
-        raise ValueError(f"batch_size={config.batch_size} is larger than the dataset ({len(dataset)} images)")
-    image = dataset[0][0]
-    channels, (height, width) = image.shape[0], image.shape[-2:]
-    factor = 2 ** (len(unet.config.down_block_types) - 1)
-    if channels != unet.config.in_channels:
-        raise ValueError(f"the images have {channels} channels, the UNet expects {unet.config.in_channels}")
-    if height % factor or width % factor:
-        raise ValueError(
-            f"images of {height}×{width} do not fit this UNet, which halves them "
-            f"{len(unet.config.down_block_types) - 1} times: use a size divisible by {factor}"
-        )
-    if noise_scheduler.config.prediction_type not in PREDICTION_TYPES:
-        raise ValueError(
-            f"prediction_type {noise_scheduler.config.prediction_type!r} is unknown; "
-            f"expected one of {', '.join(PREDICTION_TYPES)}"
-        )
-    if config.snr_gamma is not None and not config.snr_gamma > 0:
-        raise ValueError(f"snr_gamma must be above 0, or None for no weighting; got {config.snr_gamma}")
-    if config.mixed_precision not in PRECISIONS:
-        raise ValueError(f"mixed_precision {config.mixed_precision!r} is none of {', '.join(PRECISIONS)}")
-
-
-def _describe(dataset: Dataset) -> str:
-    """What tells one dataset from another in a checkpoint."""
-    return dataset.fingerprint() if hasattr(dataset, "fingerprint") else f"{len(dataset)} items"
-
-
-def _resume(trainer: Trainer, folder: str | Path, data: str) -> None:
-    """Restore the newest checkpoint, if there is one and it belongs to this configuration and data."""
-    checkpoints = list_checkpoints(folder)
-    if not checkpoints:
-        return
-    tensors, info = load_checkpoint(checkpoints[-1])
-    now = asdict(trainer.config)
-    other = [
-        f"{k}={info['config'].get(k)!r} (now {v!r})" for k, v in now.items() if info["config"].get(k) != v
-    ]
-    if other:
-        raise ValueError(
-            f"{checkpoints[-1]} was written by a run with {', '.join(other)}; resuming takes the same "
-            "settings. Choose another checkpoint_dir, or pass resume=False."
-        )
-    if info.get("data", data) != data:
-        raise ValueError(
-            f"{checkpoints[-1]} was written by a run on other data (or on other labels); to train on these, "
-            "choose another checkpoint_dir, or pass resume=False."
-        )
-    if info.get("noise_scheduler", trainer.noise) != trainer.noise:
-        raise ValueError(
-            f"{checkpoints[-1]} was written by a run with the noise scheduler {info['noise_scheduler']} (now "
-            f"{trainer.noise}); take the same one, choose another checkpoint_dir, or pass resume=False."
-        )
-    stored = {k.removeprefix("model."): v.shape for k, v in tensors.items() if k.startswith("model.")}
-    if stored != {k: v.shape for k, v in trainer.modules.state_dict().items()}:
-        raise ValueError(
-            f"{checkpoints[-1]} holds the weights of another UNet or condition; build the same ones, "
-            "choose another checkpoint_dir, or pass resume=False."
-        )
-    trainer.restore(tensors, info)
 
 
 def train(
@@ -93,12 +27,22 @@ def train(
     num_steps: int,
     *,
     condition: Callable[[torch.Tensor], dict | torch.Tensor] | None = None,
+    batch_size: int = TrainingConfig.batch_size,
+    learning_rate: float = TrainingConfig.learning_rate,
+    warmup_steps: int = TrainingConfig.warmup_steps,
+    weight_decay: float = TrainingConfig.weight_decay,
+    gradient_accumulation_steps: int = TrainingConfig.gradient_accumulation_steps,
+    max_grad_norm: float = TrainingConfig.max_grad_norm,
+    ema_decay: float = TrainingConfig.ema_decay,
+    mixed_precision: str = TrainingConfig.mixed_precision,
+    balanced: bool = TrainingConfig.balanced,
+    snr_gamma: float | None = TrainingConfig.snr_gamma,
+    seed: int = TrainingConfig.seed,
+    device: torch.device | str | None = None,
     checkpoint_dir: str | Path | None = None,
     checkpoint_steps: int | None = None,
     checkpoint_minutes: float | None = None,
     resume: bool = True,
-    device: torch.device | str | None = None,
-    **hyper_parameters,
 ) -> TrainingHistory:
     """Train a diffusion model, and leave the averaged (EMA) weights in `unet`.
 
@@ -114,17 +58,35 @@ def train(
         Optimizer steps in all, those of a resumed run included.
     condition : callable, optional
         See `diffusion_loss`. If it is a module, it is trained, averaged and saved with the UNet.
+    batch_size : int
+        Images per forward pass; one step sees `batch_size * gradient_accumulation_steps` images.
+    learning_rate, warmup_steps, weight_decay : float, int, float
+        AdamW (arXiv 1711.05101) with a linear warm-up, then a cosine decay to zero.
+    gradient_accumulation_steps : int
+        Batches whose gradients are averaged for one optimizer step.
+    max_grad_norm : float
+        Gradients are scaled down to this Euclidean norm.
+    ema_decay : float
+        Upper bound of the decay of the averaged weights; it warms up as 1 - (1 + step)^(-3/4).
+    mixed_precision : {"auto", "no", "bf16", "fp16"}
+        "auto" takes bf16 where the hardware computes in it, fp16 on older CUDA GPUs, else none. With fp16 a
+        step whose gradient overflows is skipped: it counts nowhere, and the next batch is tried.
+    balanced : bool
+        Draw each class equally often, however many images it has.
+    snr_gamma : float, optional
+        Weight the timesteps by min(SNR, γ) (see `min_snr_weights`); without it all count the same.
+    seed : int
+        Same seed, same machine: same losses and weights; bit for bit on a CPU, and on CUDA after
+        `torch.use_deterministic_algorithms(True)`.
+    device : torch.device or str, optional
+        By default `get_device()`.
     checkpoint_dir : path-like, optional
         Where to keep the state; without it nothing is written.
-    checkpoint_steps, checkpoint_minutes : optional
+    checkpoint_steps, checkpoint_minutes : int, float, optional
         Write the state every so many steps, or minutes; the end of the run is always written.
     resume : bool
-        Continue from the newest checkpoint in `checkpoint_dir`. The result is bit for bit that of a
-        run that was never stopped.
-    device : optional
-        By default `get_device()`.
-    **hyper_parameters
-        Fields of `TrainingConfig`: batch_size, learning_rate, ema_decay, seed, ...
+        Continue from the newest checkpoint in `checkpoint_dir`. The result is that of a run that was never
+        stopped: bit for bit where the same seed gives the same weights, see `seed`.
 
     Returns
     -------
@@ -133,38 +95,88 @@ def train(
     Raises
     ------
     ValueError
-        If dataset, UNet, scheduler and settings do not fit together; before any work is done.
+        If dataset, UNet, scheduler and settings do not fit together, or the checkpoint is damaged or of
+        another run; before any work is done.
     TrainingDivergedError
-        If the loss or the gradient is not finite.
+        If the loss, the gradient or a weight is not finite.
     """
-    known = {f.name for f in fields(TrainingConfig)}
-    if unknown := set(hyper_parameters) - known:
-        raise ValueError(f"unknown setting {', '.join(sorted(unknown))}; expected {', '.join(sorted(known))}")
-    config = TrainingConfig(num_steps=num_steps, **hyper_parameters)
-    with torch.random.fork_rng():  # reading an item may toss the dataset's coins
-        _check(unet, noise_scheduler, dataset, config)
-    trainer = Trainer(unet, noise_scheduler, condition, config, torch.device(device or get_device()))
-    if checkpoint_dir and resume:
-        _resume(trainer, checkpoint_dir, _describe(dataset))
-    # The caller's random numbers go on as if nothing had been drawn here.
-    with torch.random.fork_rng():
+    config = TrainingConfig(
+        num_steps=num_steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        warmup_steps=warmup_steps,
+        weight_decay=weight_decay,
+        gradient_accumulation_steps=gradient_accumulation_steps,
+        max_grad_norm=max_grad_norm,
+        ema_decay=ema_decay,
+        mixed_precision=mixed_precision,
+        balanced=balanced,
+        snr_gamma=snr_gamma,
+        seed=seed,
+    )
+    device = torch.device(device or get_device())
+    # The caller's random numbers and Accelerator go on as if nothing had happened here.
+    with torch.random.fork_rng(), _separate_accelerate_state():
+        check_run(unet, noise_scheduler, dataset, config, device)
+        trainer = Trainer(unet, noise_scheduler, condition, config, device)
+        fingerprint = getattr(dataset, "fingerprint", lambda: f"{len(dataset)} items")
+        trainer.settings["data and labels"] = fingerprint()
+        if checkpoint_dir and resume:
+            _resume(trainer, checkpoint_dir)
         _run(trainer, dataset, checkpoint_dir, checkpoint_steps, checkpoint_minutes)
-    trainer.ema.copy_to(trainer.modules.parameters())
+    trainer.ema.copy_to(trainer.parameters)
     trainer.modules.eval()
     return trainer.history
 
 
+@contextmanager
+def _separate_accelerate_state():
+    """Set aside the device and precision that Accelerate keeps for the process; put them back at the end."""
+    shared = [kind._shared_state for kind in (PartialState, AcceleratorState, GradientState)]
+    before = [dict(state) for state in shared]
+    try:
+        for state in shared:
+            state.clear()
+        yield
+    finally:
+        for state, values in zip(shared, before, strict=True):
+            state.clear()
+            state.update(values)
+
+
+def _resume(trainer: Trainer, folder: str | Path) -> None:
+    """Restore the newest checkpoint, if there is one and it belongs to this very run."""
+    checkpoints = list_checkpoints(folder)
+    if not checkpoints:
+        return
+    tensors, info = load_checkpoint(checkpoints[-1])
+    path, instead = checkpoints[-1], "choose another checkpoint_dir, or pass resume=False"
+    own_tensors, own_info = trainer.state()
+    if lacking := own_info.keys() - info.keys():
+        raise ValueError(f"{path} lacks {', '.join(sorted(lacking))}; {instead}")
+    others = [
+        f"{name}={reprlib.repr(info['settings'].get(name))} (now {reprlib.repr(value)})"
+        for name, value in trainer.settings.items()
+        if info["settings"].get(name) != value
+    ]
+    if others:
+        raise ValueError(f"{path} was written by a run with {', '.join(others)}; {instead}")
+    shapes = {name: value.shape for name, value in tensors.items() if not name.startswith("optimizer.")}
+    if shapes != {name: value.shape for name, value in own_tensors.items()}:
+        raise ValueError(f"{path} holds the weights of another UNet or condition; {instead}")
+    trainer.restore(tensors, info)
+
+
 def _run(trainer: Trainer, dataset, folder, every_steps, every_minutes) -> None:
     """Take the remaining steps, writing the state when it is due and at the end."""
-    config, weights, data = trainer.config, None, _describe(dataset)
-    if config.balanced:
-        weights = class_weights(dataset)
-    parts = config.gradient_accumulation_steps
-    start, stop = trainer.step * parts, config.num_steps * parts
+    config = trainer.config
+    weights = class_weights(dataset) if config.balanced else None
+    # Open at the end: how many batches fp16 will skip is not known. Accelerate does not prepare the loader,
+    # as it would read one batch ahead, with other random numbers than after a resume.
+    start, stop = trainer.batches_seen, sys.maxsize
     sampler = ResumableBatchSampler(len(dataset), config.batch_size, start, stop, config.seed, weights)
     batches = iter(DataLoader(dataset, batch_sampler=sampler))
-    before, begun, saved = trainer.history.seconds, time.monotonic(), time.monotonic()
-    running = None
+    before, begun, saved, running = trainer.history.seconds, time.monotonic(), time.monotonic(), None
     with progress_bar(config.num_steps, trainer.step) as bar:
         while trainer.step < config.num_steps:
             loss = trainer.train_step(batches)
@@ -172,11 +184,9 @@ def _run(trainer: Trainer, dataset, folder, every_steps, every_minutes) -> None:
             running = loss if running is None else 0.98 * running + 0.02 * loss
             bar.set_postfix_str(f"loss {running:.4f}", refresh=False)
             bar.update()
-            due = every_steps and trainer.step % every_steps == 0
-            due = due or (every_minutes and time.monotonic() - saved >= 60 * every_minutes)
-            if due or trainer.step == config.num_steps:
+            due = trainer.step == config.num_steps or (every_steps and trainer.step % every_steps == 0)
+            if due or (every_minutes and time.monotonic() - saved >= 60 * every_minutes):
                 trainer.check_weights()
-            if folder and (due or trainer.step == config.num_steps):
-                tensors, info = trainer.state()
-                save_checkpoint(folder, trainer.step, tensors, info | {"data": data})
+                if folder and trainer.accelerator.is_main_process:
+                    save_checkpoint(folder, trainer.step, *trainer.state())
                 saved = time.monotonic()

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from diffusers.training_utils import compute_snr
+from torch import nn
 
 
 def min_snr_weights(noise_scheduler, timesteps: torch.Tensor, snr_gamma: float) -> torch.Tensor:
@@ -67,3 +68,15 @@ def diffusion_loss(
         return F.mse_loss(prediction.float(), target.float())
     errors = F.mse_loss(prediction.float(), target.float(), reduction="none").mean(dim=(1, 2, 3))
     return (min_snr_weights(noise_scheduler, timesteps, snr_gamma) * errors).mean()
+
+
+class DiffusionLoss(nn.Module):
+    """All that is trained, with the loss as its output: one module for Accelerate to prepare."""
+
+    def __init__(self, unet, noise_scheduler, condition=None, snr_gamma: float | None = None):
+        super().__init__()
+        self.unet, self.condition = unet, condition
+        self.noise_scheduler, self.snr_gamma = noise_scheduler, snr_gamma
+
+    def forward(self, images, labels):
+        return diffusion_loss(self.unet, self.noise_scheduler, images, self.condition, labels, self.snr_gamma)

@@ -1,67 +1,108 @@
-"""One optimizer step, with the state that a checkpoint has to hold."""
+"""The training loop of notebook 01 on Accelerate: one step, and the state that a checkpoint has to hold."""
 
+import json
 import math
 from dataclasses import asdict
+from functools import partial
 
 import torch
-from diffusers.optimization import get_cosine_schedule_with_warmup
+from accelerate import Accelerator, PartialState
 from diffusers.training_utils import EMAModel
-from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from ..sampling import NOISE_SETTINGS
 from .config import TrainingConfig, TrainingDivergedError, TrainingHistory, choose_precision
 from .data_order import mix_seed
-from .loss import diffusion_loss
+from .loss import DiffusionLoss
+
+
+def warmup_cosine(step: int, warmup_steps: int, num_steps: int) -> float:
+    """Factor of the learning rate: up from 0 in a line, down to 0 as half a cosine, and 0 from then on."""
+    if step < warmup_steps:
+        return step / warmup_steps
+    progress = min(1.0, (step - warmup_steps) / max(1, num_steps - warmup_steps))
+    return (1 + math.cos(math.pi * progress)) / 2
+
+
+def make_accelerator(config: TrainingConfig, device: torch.device) -> Accelerator:
+    """Make what knows about device, precision and accumulation."""
+    process = PartialState(cpu=device.type == "cpu")
+    if process.num_processes == 1:  # of several processes each has a device of its own
+        process.device = device
+    return Accelerator(
+        cpu=device.type == "cpu",
+        mixed_precision=choose_precision(config.mixed_precision, device),
+        gradient_accumulation_steps=config.gradient_accumulation_steps,
+    )
 
 
 class Trainer:
-    """The state of one run: everything that a checkpoint has to hold."""
+    """One run of `train`, for those who take its steps one by one; holds all that a checkpoint needs."""
 
     def __init__(self, unet, noise_scheduler, condition, config: TrainingConfig, device: torch.device):
-        self.unet, self.noise_scheduler, self.condition, self.config = (
-            unet,
-            noise_scheduler,
-            condition,
-            config,
+        self.unet, self.config = unet, config
+        self.accelerator = make_accelerator(config, device)
+        loss = DiffusionLoss(unet, noise_scheduler, condition, config.snr_gamma)
+        self.modules = loss.to(self.accelerator.device).train()
+        self.parameters = list(self.modules.parameters())
+        # A fused optimizer skips a step by itself when fp16 overflows, and Accelerate would not hear of it.
+        fused = device.type in ("cpu", "cuda") and self.accelerator.scaler is None
+        optimizer = torch.optim.AdamW(
+            self.parameters, config.learning_rate, weight_decay=config.weight_decay, fused=fused
         )
-        self.device, self.precision = device, choose_precision(config.mixed_precision, device)
-        modules = [unet, condition] if isinstance(condition, nn.Module) else [unet]
-        self.modules = nn.ModuleList(modules).to(device).train()
-        parameters = list(self.modules.parameters())
-        self.optimizer = torch.optim.AdamW(
-            parameters,
-            config.learning_rate,
-            weight_decay=config.weight_decay,
-            fused=device.type in ("cpu", "cuda"),
+        factor = partial(warmup_cosine, warmup_steps=config.warmup_steps, num_steps=config.num_steps)
+        # Not prepared: it counts optimizer steps, and Accelerate would take one of it per process.
+        self.lr_scheduler = LambdaLR(optimizer, factor)
+        self.ema = EMAModel(
+            self.parameters, decay=config.ema_decay, use_ema_warmup=True, power=3 / 4, foreach=True
         )
-        self.lr_scheduler = get_cosine_schedule_with_warmup(
-            self.optimizer, config.warmup_steps, config.num_steps
-        )
-        self.ema = EMAModel(parameters, decay=config.ema_decay, use_ema_warmup=True, power=3 / 4)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
-        # What a checkpoint must agree with: the process that the UNet learns to turn back.
-        self.noise = {key: noise_scheduler.config.get(key) for key in NOISE_SETTINGS}
-        self.step, self.history = 0, TrainingHistory()
+        self.compute_loss, self.optimizer = self.accelerator.prepare(self.modules, optimizer)
+        # What a resumed run must agree with, as JSON gives it back; trained_betas may be an array.
+        noise = {key: noise_scheduler.config.get(key) for key in NOISE_SETTINGS}
+        self.settings = json.loads(json.dumps(asdict(config) | noise, default=lambda array: array.tolist()))
+        self.step, self.batches_seen, self.history = 0, 0, TrainingHistory()
 
     def train_step(self, batches) -> float:
-        """Take one optimizer step and return its loss."""
-        # Each step's randomness depends on (seed, step) alone: that makes a resumed run exact.
-        torch.manual_seed(mix_seed(self.config.seed, self.step))
-        loss = self._accumulate(batches)
-        self.scaler.unscale_(self.optimizer)
-        norm = nn.utils.clip_grad_norm_(self.modules.parameters(), self.config.max_grad_norm)
-        # With fp16 an infinite gradient is normal: the scaler skips the step and lowers its scale.
-        if not math.isfinite(loss) or not (self.scaler.is_enabled() or torch.isfinite(norm)):
-            raise self.diverged(f"loss {loss:.4g}, gradient norm {float(norm):.4g}")
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        """Take one optimizer step on the next `batches` and return its loss.
+
+        Raises
+        ------
+        TrainingDivergedError
+            If the loss or the gradient is not finite.
+        """
+        loss = self._update(batches)
+        # With fp16 an infinite gradient is normal, and no step: the scaler lowers its scale.
+        while self.accelerator.optimizer_step_was_skipped:
+            if self.accelerator.scaler.get_scale() < 1:
+                raise self.diverged("the gradient overflows fp16 at any scale")
+            loss = self._update(batches)
         self.history.losses.append(loss)
         self.history.learning_rates.append(self.lr_scheduler.get_last_lr()[0])
         self.lr_scheduler.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.ema.step(self.modules.parameters())
+        self.ema.step(self.parameters)
         self.step += 1
         return loss
+
+    def _update(self, batches) -> float:
+        """Let the optimizer act on the mean gradient of a step's batches; return their mean loss."""
+        mean_loss, parts = 0.0, self.config.gradient_accumulation_steps
+        # All randomness depends on the seed and the place in the data: that makes a resumed run exact.
+        torch.manual_seed(mix_seed(self.config.seed, self.batches_seen // parts))
+        for _ in range(parts):
+            images, labels = (x.to(self.accelerator.device) for x in next(batches))
+            self.batches_seen += 1
+            with self.accelerator.accumulate(self.compute_loss):
+                loss = self.compute_loss(images, labels)
+                self.accelerator.backward(loss)
+                mean_loss += loss.item() / parts
+                if self.accelerator.sync_gradients:
+                    norm = self.accelerator.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
+                    scaled = self.accelerator.scaler is not None
+                    if not math.isfinite(mean_loss) or not (scaled or torch.isfinite(norm)):
+                        raise self.diverged(f"loss {mean_loss:.4g}, gradient norm {float(norm):.4g}")
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+        return mean_loss
 
     def diverged(self, what: str) -> TrainingDivergedError:
         """Make the error that says what happened, where, and what to try."""
@@ -71,19 +112,10 @@ class Trainer:
             "Checkpoints that were written before this step are untouched."
         )
 
-    def _accumulate(self, batches) -> float:
-        """Add up the gradients of the step's batches; return their mean loss."""
-        total, parts = 0.0, self.config.gradient_accumulation_steps
-        dtype = torch.float16 if self.precision == "fp16" else torch.bfloat16
-        for _ in range(parts):
-            images, labels = (x.to(self.device) for x in next(batches))
-            with torch.autocast(self.device.type, dtype, enabled=self.precision != "no"):
-                loss = diffusion_loss(
-                    self.unet, self.noise_scheduler, images, self.condition, labels, self.config.snr_gamma
-                )
-            self.scaler.scale(loss / parts).backward()
-            total += loss.item() / parts
-        return total
+    def check_weights(self) -> None:
+        """Raise TrainingDivergedError if a weight is not finite, so that no checkpoint ever holds one."""
+        if not all(bool(p.isfinite().all()) for p in self.parameters):
+            raise self.diverged("weights that are not finite")
 
     def state(self) -> tuple[dict, dict]:
         """Return (tensors, info) for `save_checkpoint`."""
@@ -91,39 +123,32 @@ class Trainer:
         tensors |= {f"ema.{i}": v for i, v in enumerate(self.ema.shadow_params)}
         for i, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{k}": v for k, v in values.items()}
+        scaler = self.accelerator.scaler
         info = {
-            "config": asdict(self.config),
-            "noise_scheduler": self.noise,
+            "settings": self.settings,
             "history": asdict(self.history),
+            "batches_seen": self.batches_seen,
             "ema_step": self.ema.optimization_step,
             "lr_scheduler": self.lr_scheduler.state_dict(),
-            "scaler": self.scaler.state_dict(),
+            "scaler": scaler.state_dict() if scaler else {},
         }
         return tensors, info
 
-    def check_weights(self) -> None:
-        """Raise TrainingDivergedError if a weight is not finite, so that no checkpoint ever holds one."""
-        if not all(bool(p.isfinite().all()) for p in self.modules.parameters()):
-            raise self.diverged("weights that are not finite")
-
     def restore(self, tensors: dict, info: dict) -> None:
         """Continue from what `state` returned."""
-        groups = {name: {} for name in ("model", "ema", "optimizer")}
-        for key, value in tensors.items():
-            group, _, rest = key.partition(".")
-            groups[group][rest] = value
-        self.modules.load_state_dict(groups["model"])
-        self.ema.shadow_params = [groups["ema"][str(i)].to(self.device) for i in range(len(groups["ema"]))]
-        self.ema.optimization_step = info["ema_step"]
-        moments: dict[int, dict] = {}
-        for key, value in groups["optimizer"].items():
-            index, _, name = key.partition(".")
-            moments.setdefault(int(index), {})[name] = value
+
+        def below(prefix: str) -> dict:
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+        self.modules.load_state_dict(below("model."))
+        for i, average in enumerate(self.ema.shadow_params):
+            average.copy_(tensors[f"ema.{i}"])
+        moments = {i: below(f"optimizer.{i}.") for i in range(len(self.parameters))}
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
         self.lr_scheduler.load_state_dict(info["lr_scheduler"])
-        optimizer_state = self.optimizer.state_dict() | {"state": moments}
-        for group, rate in zip(optimizer_state["param_groups"], self.lr_scheduler.get_last_lr(), strict=True):
+        for group, rate in zip(self.optimizer.param_groups, self.lr_scheduler.get_last_lr(), strict=True):
             group["lr"] = rate
-        self.optimizer.load_state_dict(optimizer_state)
-        self.scaler.load_state_dict(info["scaler"])
-        self.history = TrainingHistory(**info["history"])
-        self.step = info["step"]
+        if self.accelerator.scaler and info["scaler"]:
+            self.accelerator.scaler.load_state_dict(info["scaler"])
+        self.history, self.ema.optimization_step = TrainingHistory(**info["history"]), info["ema_step"]
+        self.step, self.batches_seen = info["step"], info["batches_seen"]

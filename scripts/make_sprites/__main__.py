@@ -37,12 +37,13 @@ def pack(arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def contact_sheet(images: np.ndarray, cols: int = 14, scale: int = 4, gap: int = 2) -> Image.Image:
-    """Lay out uint8 images [n, 16, 16, 3] on a grid, each pixel a square of scale × scale."""
-    rows, cell = -(-len(images) // cols), images.shape[1] + gap
+    """Lay out square uint8 images [n, size, size, 3] on a grid, each pixel a square of scale × scale."""
+    size = images.shape[1]
+    rows, cell = -(-len(images) // cols), size + gap
     sheet = np.full((rows * cell + gap, cols * cell + gap, 3), 255, dtype=np.uint8)
     for i, image in enumerate(images):
         y, x = gap + i // cols * cell, gap + i % cols * cell
-        sheet[y : y + 16, x : x + 16] = image
+        sheet[y : y + size, x : x + size] = image
     return Image.fromarray(sheet.repeat(scale, axis=0).repeat(scale, axis=1))
 
 
@@ -69,11 +70,11 @@ def data_card_table(images: np.ndarray, labels: np.ndarray, sprites: list[Sprite
     return "\n".join(lines)
 
 
-def checksum_text(content: bytes, images: np.ndarray) -> str:
+def checksum_text(content: bytes, images: np.ndarray, name: str = "sprites.npz") -> str:
     """Say how large the file is, and what its bytes and its pixels hash to."""
     file_hash, pixel_hash = (hashlib.sha256(data).hexdigest() for data in (content, images.tobytes()))
     return (
-        f"`sprites.npz` has {len(content):,} bytes.\n\n- SHA-256 of the file: `{file_hash}`\n"
+        f"`{name}` has {len(content):,} bytes.\n\n- SHA-256 of the file: `{file_hash}`\n"
         f"- SHA-256 of the pixels, `images.tobytes()`: `{pixel_hash}`"
     )
 

@@ -1,4 +1,4 @@
-"""Strange creatures: flame, carnivorous plant, floating eye, golem."""
+"""Strange creatures: flame, carnivorous plant, floating eye, golem, skeleton."""
 
 from .canvas import Canvas, bitmap, ellipse, rect, rows, shift
 from .creature_parts import (
@@ -9,7 +9,9 @@ from .creature_parts import (
     GLOWS,
     IVORY,
     LEAF,
+    STEEL,
     WHITE,
+    WOOD,
     _a,
     _both,
     _choose,
@@ -19,7 +21,7 @@ from .creature_parts import (
     _path,
     _variant,
 )
-from .palette import COLOURS, MATERIALS, jitter, make_ramp, pick
+from .palette import COLOURS, MATERIALS, METALS, jitter, make_ramp, pick
 
 
 def flame(rng):
@@ -191,3 +193,50 @@ def golem(rng):
             bitmap(".xx.\nxxxx\n.xx." if feature == "a gem" else ".xx.\nx..x\n.xx.", 6, 8), GLOWS[glow]
         )
     return canvas, f"{_a(name)} golem with {pose} arms, {glow} eyes and {feature}"
+
+
+def skeleton(rng):
+    """A bony warrior: arms, weapon, cape, eye glow and bone tint vary."""
+    bone, canvas = make_ramp(*jitter(rng, MATERIALS["bone"], 14)), Canvas()
+    cloth_name, cloth = pick(rng, COLOURS, ("red", "purple", "blue", "green", "indigo"))
+    cape, weapon = rng.random() < 0.35, _choose(rng, ("nothing", "a sword", "a club", "a spear"))
+    if cape:
+        canvas.part(rows(8, (4.5, 5.5, 5.5, 5.5, 5.5, 5.5)), cloth)
+    if weapon == "a sword":
+        canvas.part(rect(13, 4, 13, 10), STEEL, "flat").part(
+            rect(12, 9, 14, 9), make_ramp(*METALS["gold"]), "flat"
+        )
+    elif weapon == "a spear":
+        canvas.part(rect(13, 4, 13, 14), WOOD, "flat").part(rect(13, 2, 13, 4), STEEL, "flat")
+    elif weapon == "a club":
+        canvas.part(rect(13, 4, 14, 7) | rect(13, 8, 13, 11), WOOD, "tall")
+    lowered, raised = _path((3, 9), (2, 10), (2, 12)), _path((3, 9), (1, 8), (1, 6))
+    left = _choose(rng, (lowered, raised))
+    right = _path((12, 9), (13, 10)) if weapon != "nothing" else _choose(rng, (lowered, raised))[:, ::-1]
+    canvas.part(left | right, bone, "flat")
+    _draw(
+        canvas,
+        """
+..332222..
+.33222221.
+.32222221.
+.2KK22KK1.
+.2KK22KK1.
+.222KK221.
+..2K22K1..
+...K22K...
+.22222222.
+..KK22KK..
+..222221..
+..KK22KK..
+..222221..
+.22K..K21.
+""",
+        bone,
+        x=3,
+    ).outline()
+    glow = _choose(rng, GLOWS)
+    canvas.dots([(6, 5), (9, 5)], GLOWS[glow])
+    return canvas, f"a skeleton with {glow} eyes" + f" and {weapon}" * (
+        weapon != "nothing"
+    ) + f" in a {cloth_name} cape" * cape
