@@ -24,7 +24,7 @@ from helpers.evaluation import (
     real_halves,
     score_sets,
 )
-from helpers.evaluation.report import ROWS
+from helpers.evaluation.tables import ROWS
 from helpers.files import describe_device, package_versions, write_file
 from helpers.sampling import DEFAULT_SCHEDULER, DEFAULT_STEPS, SCHEDULERS, generate_images, make_scheduler
 from helpers.training import get_device

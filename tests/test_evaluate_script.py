@@ -13,7 +13,7 @@ from test_pipelines import make_pipeline
 
 from helpers.datasets import load_sprites
 from helpers.evaluation import Report, Score, load_classifier
-from helpers.evaluation.report import ROWS
+from helpers.evaluation.tables import ROWS
 from helpers.sampling import SCHEDULERS, generate_images, make_scheduler
 from helpers.weights import load_pipeline
 from scripts import evaluate, train, train_classifier

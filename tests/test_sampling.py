@@ -16,10 +16,10 @@ from helpers.evaluation import (
     ablation_table,
     compare_samplers,
     comparison_table,
+    mean_score,
     quality_curves,
     summary_table,
 )
-from helpers.evaluation.metrics import mean_score
 from helpers.sampling import SCHEDULERS, make_scheduler, sample_images
 
 

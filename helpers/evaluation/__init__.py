@@ -13,10 +13,19 @@ from .classifier import (
     word_targets,
 )
 from .comparison import SamplerSettings, compare_samplers, score_sets
-from .metrics import Score, frechet_distance, kernel_distance, label_accuracy, precision_recall, share
-from .neighbours import copies, nearest_neighbours
-from .report import Report, evaluate, guidance_table, real_halves
-from .tables import ablation_table, comparison_table, quality_curves, summary_table
+from .intervals import Score, mean_score, proportion
+from .metrics import colours_per_image, frechet_distance, kernel_distance, label_accuracy, precision_recall
+from .neighbours import copy_rates, nearest_neighbours
+from .report import Report, evaluate, real_halves
+from .tables import (
+    ablation_table,
+    comparison_table,
+    guidance_table,
+    markdown_table,
+    quality_curves,
+    show_score,
+    summary_table,
+)
 
 __all__ = [
     "Report",
@@ -25,9 +34,10 @@ __all__ = [
     "SpriteClassifier",
     "ablation_table",
     "classifier_loss",
+    "colours_per_image",
     "compare_samplers",
     "comparison_table",
-    "copies",
+    "copy_rates",
     "evaluate",
     "extract_features",
     "frechet_distance",
@@ -35,12 +45,15 @@ __all__ = [
     "kernel_distance",
     "label_accuracy",
     "load_classifier",
+    "markdown_table",
+    "mean_score",
     "nearest_neighbours",
     "precision_recall",
+    "proportion",
     "quality_curves",
     "real_halves",
     "score_sets",
-    "share",
+    "show_score",
     "split_words",
     "summary_table",
     "word_targets",

@@ -1,6 +1,6 @@
 """A small classifier of sprites: it judges labels, and distances are measured between its features."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -118,7 +118,8 @@ def load_classifier(path: str | Path | None = None) -> SpriteClassifier:
 def extract_features(images: torch.Tensor, classifier: nn.Module | None = None) -> torch.Tensor:
     """Turn images [n, c, h, w] in [-1, 1] into features [n, num_features] of the sprite classifier.
 
-    These are not Inception features: distances between them compare with each other only.
+    These are not Inception features: distances between them compare with each other only. The classifier
+    is moved to the device of the images, where the features stay.
 
     Parameters
     ----------
@@ -134,10 +135,20 @@ def extract_features(images: torch.Tensor, classifier: nn.Module | None = None) 
     """
     if images.ndim == 2:
         return images
+    return apply_in_batches(lambda model, batch: model.features(batch), images, classifier)
+
+
+def apply_in_batches(
+    function: Callable[[nn.Module, torch.Tensor], torch.Tensor],
+    images: torch.Tensor,
+    classifier: nn.Module | None = None,
+) -> torch.Tensor:
+    """Check the images, move the classifier to where they are, and join what the function returns."""
     classifier = classifier or load_classifier()
     check_images(images, classifier)
+    classifier.to(images.device)
     with torch.no_grad():
-        return torch.cat([classifier.features(batch) for batch in images.split(1000)])
+        return torch.cat([function(classifier, batch) for batch in images.split(1000)])
 
 
 def check_images(images: torch.Tensor, classifier: nn.Module | None = None) -> None:

@@ -8,7 +8,8 @@ import torch
 
 from ..sampling import check_steps, make_scheduler, sample_images
 from .classifier import extract_features
-from .metrics import Score, frechet_distance, mean_score, precision_recall
+from .intervals import mean_score
+from .metrics import frechet_distance, precision_recall
 
 NUM_REFERENCE = 5000  # for precision and recall, as in the model cards
 
@@ -52,12 +53,6 @@ class SamplerSettings:
         return 2 * self.num_inference_steps - 1 if self.sampler == "heun" else self.num_inference_steps
 
 
-def _over_seeds(scores: Sequence[Score], most: float) -> dict:
-    """Mean over seeds, for a file, with its interval cut to what the score can be."""
-    mean = mean_score(scores)
-    return mean._replace(low=max(0.0, mean.low), high=min(most, mean.high))._asdict()
-
-
 def score_sets(sets: Sequence[torch.Tensor], reference: torch.Tensor) -> dict[str, dict]:
     """Score several sets of features against real ones; means over the sets, as dictionaries.
 
@@ -70,8 +65,8 @@ def score_sets(sets: Sequence[torch.Tensor], reference: torch.Tensor) -> dict[st
     scores = {"frechet_distance": [frechet_distance(features, reference) for features in sets]}
     pairs = [precision_recall(features, reference, num_reference=NUM_REFERENCE) for features in sets]
     scores["precision"], scores["recall"] = zip(*pairs, strict=True)
-    limits = {"frechet_distance": float("inf"), "precision": 1.0, "recall": 1.0}
-    return {name: _over_seeds(found, limits[name]) for name, found in scores.items()}
+    highest = {"frechet_distance": float("inf"), "precision": 1.0, "recall": 1.0}
+    return {name: mean_score(found).clip(0.0, highest[name])._asdict() for name, found in scores.items()}
 
 
 def compare_samplers(

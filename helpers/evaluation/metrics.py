@@ -1,88 +1,26 @@
-"""Scores of generated images, each with an interval: how far, how good, how varied, how new."""
+"""Scores of generated images, each with an interval: how far, how good, how varied."""
 
 import math
-import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from .classifier import check_images, extract_features, load_classifier
+from .classifier import apply_in_batches, check_images, extract_features
+from .intervals import NUM_GROUPS, Score, jackknife, mean_interval, permutation, proportion
 
-GROUPS = 10
-Z_95 = 1.960  # the same of the normal distribution
-
-
-class Score(NamedTuple):
-    """A measured value with its 95 % interval and the number of samples behind it.
-
-    `f"{score:.1%}"` formats all three numbers, as 68.4% [67.1%, 69.7%].
-    """
-
-    value: float
-    low: float
-    high: float
-    num_samples: int
-
-    def __format__(self, spec: str) -> str:
-        value, low, high = (format(number, spec or ".3g") for number in self[:3])
-        return f"{value} [{low}, {high}]"
-
-    def __str__(self) -> str:
-        return format(self)
+NUM_NEIGHBOURS = 3  # k of precision and recall, as in the paper
 
 
-def _shuffled(rows: torch.Tensor) -> torch.Tensor:
-    """The same rows in an order of chance: images often come class by class, and no group may be a class."""
-    return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))]
+def _features(images, reference, classifier) -> list[torch.Tensor]:
+    """Features of both sets, on the CPU: they are small."""
+    return [extract_features(part, classifier).cpu() for part in (images, reference)]
 
 
-def _subsample(rows: torch.Tensor, count: int) -> torch.Tensor:
-    """So many of the rows at random, or all."""
-    return _shuffled(rows)[:count] if count < len(rows) else rows
-
-
-def _t_quantile(count: int) -> float:
-    """97.5 % point of Student's t for the mean of so many values."""
-    from scipy.stats import t
-
-    return float(t.ppf(0.975, count - 1))
-
-
-def mean_score(scores: Sequence[Score]) -> Score:
-    """Mean of the same score, measured several times, with Student's interval; of one, itself."""
-    if len(scores) == 1:
-        return scores[0]
-    values = torch.tensor([score.value for score in scores], dtype=torch.float64)
-    value, count = float(values.mean()), len(scores)
-    error = _t_quantile(count) * float(values.std()) / math.sqrt(count)
-    return Score(value, value - error, value + error, sum(score.num_samples for score in scores))
-
-
-class _Identity(nn.Module):
-    """What torchmetrics takes for a feature extractor when the features are there already."""
-
-    def __init__(self, num_features: int):
-        super().__init__()
-        self.num_features = num_features
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return features
-
-
-def _require_count(features: torch.Tensor, at_least: int, what: str) -> None:
-    if len(features) < at_least:
-        raise ValueError(f"{what} needs at least {at_least:,} images; got {len(features):,}")
-
-
-def _frechet(features: torch.Tensor, reference: torch.Tensor) -> float:
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
-    metric = FrechetInceptionDistance(feature=_Identity(features.shape[1]))
-    metric.update(reference.double(), real=True)
-    metric.update(features.double(), real=False)
-    return float(metric.compute())
+def _require_count(at_least: int, what: str, *parts: torch.Tensor) -> None:
+    for part in parts:
+        if len(part) < at_least:
+            raise ValueError(f"{what} needs at least {at_least:,} images; got {len(part):,}")
 
 
 def frechet_distance(
@@ -90,9 +28,9 @@ def frechet_distance(
 ) -> Score:
     """Fréchet distance (arXiv 1706.08500) between the features of two sets of images; lower is better.
 
-    |μ₁ - μ₂|² + tr(Σ₁ + Σ₂ - 2 (Σ₁ Σ₂)^½), computed by torchmetrics on features of the sprite
-    classifier. They are not Inception features: never compare the number with a published FID. It
-    grows as samples get fewer, so compare at equal numbers only.
+    |μ₁ - μ₂|² + tr(Σ₁ + Σ₂ - 2 (Σ₁ Σ₂)^½) with the features of the sprite classifier. They are not
+    Inception features: never compare the number with a published FID. It grows as samples get fewer,
+    so compare at equal numbers only.
 
     Parameters
     ----------
@@ -102,24 +40,34 @@ def frechet_distance(
     Returns
     -------
     Score
-        With a jackknife interval over ten groups of `images`.
+        With a jackknife interval over `images`. What it covers is the mean of the distance at this n,
+        not its limit for many images; at small n it is up to 1.5 times as wide as it need be.
 
     Raises
     ------
     ValueError
         If there are too few images, or they are not in the project's contract.
     """
-    features, others = extract_features(images, classifier), extract_features(reference, classifier)
-    for part in (features, others):
-        _require_count(part, 4 * features.shape[1], "the Fréchet distance")
-    value, left_out = _frechet(features, others), []
-    group = _shuffled(torch.arange(len(features))) % GROUPS
-    for i in range(GROUPS):
-        left_out.append(_frechet(features[group != i], others))
-    mean = sum(left_out) / GROUPS
-    error = math.sqrt((GROUPS - 1) / GROUPS * sum((x - mean) ** 2 for x in left_out))
-    error *= _t_quantile(GROUPS)
-    return Score(value, max(0.0, value - error), value + error, len(features))
+    features, others = (part.double() for part in _features(images, reference, classifier))
+    _require_count(4 * features.shape[1], "the Fréchet distance", features, others)
+    reference_moments = others.mean(0), others.T.cov()
+    group = permutation(len(features)) % NUM_GROUPS
+    value = _frechet(features, *reference_moments)
+    left_out = [_frechet(features[group != g], *reference_moments) for g in range(NUM_GROUPS)]
+    return jackknife(value, left_out, len(features)).clip()
+
+
+def _frechet(features: torch.Tensor, mean: torch.Tensor, covariance: torch.Tensor) -> float:
+    """Fréchet distance from points to a Gaussian with this mean and covariance."""
+    own = features.T.cov()
+    # The root of a matrix has the roots of its eigenvalues, and the trace is their sum.
+    root_trace = torch.linalg.eigvals(own @ covariance).real.clamp(min=0).sqrt().sum()
+    return float((features.mean(0) - mean).square().sum() + own.trace() + covariance.trace() - 2 * root_trace)
+
+
+def _kernel(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Cubic kernel (x·y / d + 1)³ of all pairs, [len(x), len(y)]."""
+    return torch.addmm(torch.ones(1, dtype=x.dtype), x, y.T / x.shape[1]).pow(3)
 
 
 def kernel_distance(
@@ -127,8 +75,9 @@ def kernel_distance(
 ) -> Score:
     """Kernel distance (KID, arXiv 1801.01401) between features; lower is better.
 
-    The squared maximum mean discrepancy with a cubic kernel, by torchmetrics. Its estimate has no
-    bias, so fewer samples make it noisier but not larger; near 0 it may be negative.
+    The squared maximum mean discrepancy: the mean of k(x, x') + k(y, y') - 2 k(x, y) over all pairs of
+    different points, with the kernel k(x, y) = (x·y / d + 1)³. It has no bias, so fewer samples make it
+    noisier but not larger; near 0 it may be negative.
 
     Parameters
     ----------
@@ -138,64 +87,69 @@ def kernel_distance(
     Returns
     -------
     Score
-        The mean over ten disjoint groups, and an interval from their spread.
+        With a jackknife interval over `images`.
 
     Raises
     ------
     ValueError
         If there are too few images, or they are not in the project's contract.
     """
-    from torchmetrics.image.kid import KernelInceptionDistance
-
-    features, others = extract_features(images, classifier), extract_features(reference, classifier)
-    size = min(len(features), len(others)) // GROUPS
-    for part in (features, others):
-        _require_count(part, 20 * GROUPS, "the kernel distance")
-    features, others = _shuffled(features), _shuffled(others)
-    values = []
-    with torch.random.fork_rng(), warnings.catch_warnings():
-        # It warns that it keeps all features: these are small, and here already.
-        warnings.filterwarnings("ignore", message=".*will save all extracted features.*")
-        for i in range(GROUPS):
-            metric = KernelInceptionDistance(_Identity(features.shape[1]), subsets=1, subset_size=size)
-            metric.update(others[i * size : (i + 1) * size].double(), real=True)
-            metric.update(features[i * size : (i + 1) * size].double(), real=False)
-            value = float(metric.compute()[0])
-            values.append(Score(value, value, value, size))
-    return mean_score(values)
+    x, y = _features(images, reference, classifier)
+    _require_count(200, "the kernel distance", x, y)
+    group = nn.functional.one_hot(permutation(len(x)) % NUM_GROUPS).double()
+    # Sums over pairs of groups are enough to leave any group out.
+    within = group.T @ torch.cat([_kernel(part, x).double() @ group for part in x.split(500)])
+    within -= torch.diag(group.T @ _self_kernel(x))
+    across = group.T @ torch.cat([_kernel(part, y).double().mean(1) for part in x.split(500)])
+    total = sum(float(_kernel(part, y).double().sum()) for part in y.split(500))
+    constant = (total - float(_self_kernel(y).sum())) / (len(y) * (len(y) - 1))
+    kept = torch.cat([torch.ones(1, NUM_GROUPS), 1 - torch.eye(NUM_GROUPS)]).double()
+    n = kept @ group.sum(0)
+    values = ((kept @ within) * kept).sum(1) / (n * (n - 1)) - 2 * kept @ across / n + constant
+    return jackknife(float(values[0]), values[1:].tolist(), len(x))
 
 
-def share(hits: torch.Tensor) -> Score:
-    """Share of True in a boolean tensor [n], with Wilson's interval for a proportion."""
-    n, value = len(hits), float(hits.double().mean())
-    centre = (value + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
-    half = Z_95 * math.sqrt(value * (1 - value) / n + Z_95**2 / (4 * n**2)) / (1 + Z_95**2 / n)
-    return Score(value, min(value, max(0.0, centre - half)), max(value, min(1.0, centre + half)), n)
+def _self_kernel(x: torch.Tensor) -> torch.Tensor:
+    """Kernel of each point with itself, [n]."""
+    return (x.double().square().mean(1) + 1).pow(3)
 
 
-def _radii(features: torch.Tensor, k: int) -> torch.Tensor:
-    """Distance of each point to its k-th nearest neighbour, itself not counted."""
-    parts = [torch.cdist(part, features).kthvalue(k + 1, dim=1).values for part in features.split(1000)]
-    return torch.cat(parts)
+def _radii(features: torch.Tensor, group: torch.Tensor | None = None) -> list[torch.Tensor]:
+    """Distance of each point to its k-th neighbour, [n]: among all, then among all but each group.
+
+    Points of the group that is left out get a negative radius: no ball.
+    """
+    k, count = NUM_NEIGHBOURS, min(len(features), 10 * (NUM_NEIGHBOURS + 1))  # itself is the nearest
+    # With one group in twenty left out, k others remain among ten times as many.
+    near = [torch.cdist(part, features).topk(count, largest=False) for part in features.split(1000)]
+    distances, neighbours = (torch.cat(part) for part in zip(*near, strict=True))
+    radii = [distances[:, k]]
+    for g in range(NUM_GROUPS if group is not None else 0):
+        others = distances.masked_fill(group[neighbours] == g, math.inf)
+        radii.append(others.topk(k + 1, largest=False).values[:, k].masked_fill(group == g, -1))
+    return radii
 
 
-def _inside(points: torch.Tensor, centres: torch.Tensor, radii: torch.Tensor) -> torch.Tensor:
-    """Whether each point lies in at least one of the balls."""
-    return torch.cat([(torch.cdist(part, centres) <= radii).any(1) for part in points.split(1000)])
+def _covered(points: torch.Tensor, centres: torch.Tensor, radii: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Whether each point lies in at least one of the balls, for each set of radii: [sets, n]."""
+    hits = []
+    for part in points.split(500):
+        distances = torch.cdist(part, centres)
+        hits.append(torch.stack([(distances <= radius).any(1) for radius in radii]))
+    return torch.cat(hits, dim=1)
 
 
 def precision_recall(
     images: torch.Tensor,
     reference: torch.Tensor,
-    k: int = 3,
     classifier: nn.Module | None = None,
     num_reference: int | None = None,
 ) -> tuple[Score, Score]:
     """Improved precision and recall (Kynkäänniemi et al., arXiv 1904.06991); higher is better.
 
-    A set is taken for the union of balls around its features that reach to the k-th neighbour.
-    Precision is the share of `images` inside the reference's balls (do they look real?), recall the
-    share of `reference` inside the images' balls (is everything there?).
+    A set is taken for the union of balls around its features that reach to the third neighbour.
+    Precision is the proportion of `images` inside the reference's balls (do they look real?), recall
+    that of `reference` inside the images' balls (is everything there?).
 
     Parameters
     ----------
@@ -208,27 +162,28 @@ def precision_recall(
     Returns
     -------
     (Score, Score)
+        Precision with Wilson's interval. Recall's points all depend on the same images, so its interval
+        is a jackknife over these, and they are what its `num_samples` counts.
 
     Raises
     ------
     ValueError
         If there are too few images, or they are not in the project's contract.
     """
-    features, others = extract_features(images, classifier), extract_features(reference, classifier)
+    features, others = _features(images, reference, classifier)
     n = min(len(features), len(others))
-    features, others = (
-        (_subsample(features, n), _subsample(others, n))
-        if num_reference is None
-        else (features, _subsample(others, num_reference))
-    )
-    for part in (features, others):
-        _require_count(part, 100, "precision and recall")
-    precision = share(_inside(features, others, _radii(others, k)))
-    return precision, share(_inside(others, features, _radii(features, k)))
+    if num_reference is None:
+        features = features[permutation(len(features))[:n]]
+    others = others[permutation(len(others))[: num_reference or n]]
+    _require_count(100, "precision and recall", features, others)
+    precision = proportion(_covered(features, others, _radii(others))[0])
+    radii = _radii(features, permutation(len(features)) % NUM_GROUPS)
+    recall = _covered(others, features, radii).double().mean(1).tolist()
+    return precision, jackknife(recall[0], recall[1:], len(features)).clip(0, 1)
 
 
 def label_accuracy(images: torch.Tensor, labels: torch.Tensor, classifier: nn.Module | None = None) -> Score:
-    """Share of images that the classifier files under the label that was asked for.
+    """Proportion of images that the classifier files under the label that was asked for.
 
     Parameters
     ----------
@@ -241,12 +196,31 @@ def label_accuracy(images: torch.Tensor, labels: torch.Tensor, classifier: nn.Mo
     ValueError
         If there is not one label per image, or the images are not in the project's contract.
     """
-    classifier = classifier or load_classifier()
-    check_images(images, classifier)
     labels = torch.as_tensor(labels)
     labels = labels.argmax(1) if labels.ndim == 2 else labels
     if labels.shape != (len(images),):
         raise ValueError(f"got {len(images)} images and labels of shape {tuple(labels.shape)}")
-    with torch.no_grad():
-        predicted = torch.cat([classifier(batch)[0].argmax(1) for batch in images.split(1000)])
-    return share(predicted == labels)
+    predicted = apply_in_batches(lambda model, batch: model(batch)[0].argmax(1), images, classifier)
+    return proportion(predicted.cpu() == labels.cpu())
+
+
+def colours_per_image(images: torch.Tensor) -> Score:
+    """Mean number of distinct colours in an image, at 16 levels a channel, with Student's interval.
+
+    Pixel art has few: the bundled sprites have about 15.6.
+
+    Parameters
+    ----------
+    images : Tensor [n, c, h, w] in [-1, 1]
+        At least 2.
+
+    Raises
+    ------
+    ValueError
+        If the images are not in the project's contract.
+    """
+    check_images(images)
+    levels = ((images + 1) * 127.5).round().long().clamp(0, 255) // 16
+    codes = sum(levels[:, c] * 16**c for c in range(levels.shape[1])).flatten(1).sort(dim=1).values
+    counts = 1 + (codes.diff(dim=1) != 0).sum(1)
+    return mean_interval(counts.double(), len(images))

@@ -5,28 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .classifier import check_images, extract_features
-from .metrics import Score, frechet_distance, kernel_distance, label_accuracy, precision_recall
-from .neighbours import copies
-from .tables import markdown_table
-
-ROWS = {
-    "frechet_distance": "Fréchet distance ↓",
-    "kernel_distance": "kernel distance ↓",
-    "precision": "precision ↑",
-    "recall": "recall ↑",
-    "label_accuracy": "label accuracy ↑",
-    "exact_copies": "exact copies of training images ↓",
-    "near_copies": "near copies of training images",
-}
-# Shares are shown in percent, rare things with two more digits.
-FORMATS = dict.fromkeys(("precision", "recall", "label_accuracy"), ".1%")
-FORMATS |= dict.fromkeys(("exact_copies", "near_copies"), ".2%")
-
-
-def show_score(key: str, score: Score) -> str:
-    """Write a score with its interval as the tables do, by the key that it has in a `Report`."""
-    return format(score, FORMATS.get(key, ""))
+from .classifier import extract_features
+from .intervals import Score
+from .metrics import colours_per_image, frechet_distance, kernel_distance, label_accuracy, precision_recall
+from .neighbours import copy_rates
+from .tables import ROWS, markdown_table, show_score
 
 
 @dataclass(frozen=True)
@@ -39,12 +22,13 @@ class Report:
     def to_markdown(self) -> str:
         """Make a Markdown table: a row per score, with 95 % intervals."""
         count = self.generated["precision"].num_samples
-        lines = [f"| {count:,} images | generated | real |", "| --- | --- | --- |"]
-        for key, name in ROWS.items():
-            if key in self.generated:
-                real = show_score(key, self.real[key]) if key in self.real else "–"
-                lines.append(f"| {name} | {show_score(key, self.generated[key])} | {real} |")
-        return "\n".join(lines)
+        sides = (self.generated, self.real)
+        rows = [
+            [name, *(show_score(key, side[key]) if key in side else "–" for side in sides)]
+            for key, name in ROWS.items()
+            if key in self.generated
+        ]
+        return markdown_table([f"{count:,} images", "generated", "real"], rows)
 
     def to_json(self) -> dict:
         """Make plain dictionaries, for a file."""
@@ -55,21 +39,6 @@ class Report:
     def from_json(cls, sides: dict) -> "Report":
         """Read back what `to_json` made."""
         return cls(*({k: Score(**v) for k, v in sides[side].items()} for side in ("generated", "real")))
-
-
-def guidance_table(rows: dict[str, dict]) -> str:
-    """Make a Markdown table of scores under guidance, a line per scale.
-
-    Parameters
-    ----------
-    rows : dict
-        By guidance_scale, scores by name as `scripts/evaluate.py` stores them, as dictionaries.
-    """
-    keys = ("label_accuracy", "frechet_distance", "precision", "recall")
-    lines = [
-        [scale, *(show_score(key, Score(**found[key])) for key in keys)] for scale, found in rows.items()
-    ]
-    return markdown_table(["guidance_scale", *(ROWS[key] for key in keys)], lines)
 
 
 def real_halves(images: torch.Tensor, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -102,7 +71,8 @@ def evaluate(
     real_images : Tensor
         All real images, or their features. One half is the reference, the other gives the floor.
     training_images, held_out_images : Tensor
-        Copies are sought among the first; the second say how alike different sprites are.
+        Copies are sought among the first; the second say how alike different sprites are, and how many
+        colours they have.
     labels : int64 [n] or one-hot [n, num_classes], optional
         What was asked for, if the model takes labels.
 
@@ -111,26 +81,29 @@ def evaluate(
     ValueError
         If there are more images than half the real ones, too few, or any out of the contract.
     """
-    check_images(images)
+    features = extract_features(images, classifier)
     if len(images) > len(real_images) // 2:
         raise ValueError(
             f"got {len(images):,} images; at most {len(real_images) // 2:,} can be compared with as many "
             "real ones"
         )
     reference, others = real_halves(extract_features(real_images, classifier))
-    generated = _distances(extract_features(images, classifier), reference)
+    generated = _distances(features, reference)
     real = _distances(others[: len(images)], reference)
     if labels is not None:
         generated["label_accuracy"] = label_accuracy(images, labels, classifier)
     for scores, candidates in ((generated, images), (real, held_out_images)):
-        scores["exact_copies"], scores["near_copies"] = copies(candidates, training_images)
+        scores["exact_copies"], scores["near_copies"] = copy_rates(candidates, training_images)
+        scores["colours_per_image"] = colours_per_image(candidates)
     return Report(generated, real)
 
 
 def _distances(features: torch.Tensor, reference: torch.Tensor) -> dict[str, Score]:
-    scores = {
+    """The scores that are measured between features."""
+    precision, recall = precision_recall(features, reference)
+    return {
         "frechet_distance": frechet_distance(features, reference),
         "kernel_distance": kernel_distance(features, reference),
+        "precision": precision,
+        "recall": recall,
     }
-    scores["precision"], scores["recall"] = precision_recall(features, reference)
-    return scores

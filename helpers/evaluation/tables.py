@@ -1,20 +1,53 @@
-"""Tables and curves out of what `compare_samplers` returned or stored."""
+"""Tables and curves out of stored scores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from .metrics import Score
+from .intervals import Score
 
 RANDOM_SAMPLERS = ("ddpm", "sde-dpm-solver++")  # and DDIM with eta above 0
-SCORES = {"frechet_distance": "Fréchet distance ↓", "precision": "precision ↑", "recall": "recall ↑"}
+ROWS = {
+    "frechet_distance": "Fréchet distance ↓",
+    "kernel_distance": "kernel distance ↓",
+    "precision": "precision ↑",
+    "recall": "recall ↑",
+    "label_accuracy": "label accuracy ↑",
+    "exact_copies": "exact copies of training images ↓",
+    "near_copies": "near copies of training images",
+    "colours_per_image": "colours per image",
+}
+# Proportions are shown in percent, rare things with two more digits.
+FORMATS = dict.fromkeys(("precision", "recall", "label_accuracy"), ".1%")
+FORMATS |= dict.fromkeys(("exact_copies", "near_copies"), ".2%")
+COMPARED = ("frechet_distance", "precision", "recall")
 
 
-def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Make a Markdown table of a head and rows of cells."""
-    lines = [f"| {' | '.join(row)} |" for row in (head, *rows)]
-    return "\n".join([lines[0], "| --- " * len(head) + "|", *lines[1:]])
+def markdown_table(head: Sequence, rows: Iterable[Sequence]) -> str:
+    """Make a Markdown table of a head and rows of cells, each shown as `str` shows it."""
+    lines = [f"| {' | '.join(map(str, row))} |" for row in (head, ["---"] * len(head), *rows)]
+    return "\n".join(lines)
 
 
-def _words(score: dict) -> str:
+def show_score(key: str, score: Score) -> str:
+    """Write a score with its interval as the tables do, by the key that it has in a `Report`."""
+    return format(score, FORMATS.get(key, ""))
+
+
+def guidance_table(rows: Mapping[str, dict]) -> str:
+    """Make a Markdown table of scores under guidance, a line per scale.
+
+    Parameters
+    ----------
+    rows : mapping
+        By guidance_scale, scores by name as `scripts/evaluate.py` stores them, as dictionaries.
+    """
+    keys = ("label_accuracy", *COMPARED)
+    return markdown_table(
+        ["guidance_scale", *(ROWS[key] for key in keys)],
+        [[scale, *(show_score(key, Score(**found[key])) for key in keys)] for scale, found in rows.items()],
+    )
+
+
+def _two_digits(score: dict) -> str:
     return f"{Score(**score):.2f}"
 
 
@@ -32,15 +65,15 @@ def comparison_table(rows: Sequence[dict], floor: dict | None = None) -> str:
     floor : dict, optional
         The same scores of real images, for a last line.
     """
-    head = ["sampler", "steps", "calls of the UNet", *SCORES.values(), "ms per image"]
+    head = ["sampler", "steps", "calls of the UNet", *(ROWS[key] for key in COMPARED), "ms per image"]
     lines = [
-        [row["name"], str(row["num_inference_steps"]), str(row["model_calls"])]
-        + [_words(row[key]) for key in SCORES]
+        [row["name"], row["num_inference_steps"], row["model_calls"]]
+        + [_two_digits(row[key]) for key in COMPARED]
         + [f"{1000 * row['seconds_per_image']:.0f}"]
         for row in rows
     ]
     if floor:
-        lines.append(["real sprites", "–", "–", *(_words(floor[key]) for key in SCORES), "–"])
+        lines.append(["real sprites", "–", "–", *(_two_digits(floor[key]) for key in COMPARED), "–"])
     return markdown_table(head, lines)
 
 
@@ -54,10 +87,11 @@ def ablation_table(rows: Sequence[dict]) -> str:
         key = (str(clip), again, spacing or "leading")
         groups.setdefault(key, {})[row["num_inference_steps"]] = row["frechet_distance"]
     head = ["clip_sample", "noise estimated anew", "timestep_spacing", *(f"{n} steps" for n in steps)]
-    return markdown_table(
-        head,
-        [[*key, *(_words(found[n]) if n in found else "–" for n in steps)] for key, found in groups.items()],
-    )
+    rows = [
+        [*key, *(_two_digits(found[n]) if n in found else "–" for n in steps)]
+        for key, found in groups.items()
+    ]
+    return markdown_table(head, rows)
 
 
 def summary_table(rows: Sequence[dict], within: float = 0.1, notes: Mapping[str, str] | None = None) -> str:
@@ -67,7 +101,7 @@ def summary_table(rows: Sequence[dict], within: float = 0.1, notes: Mapping[str,
     ----------
     rows : sequence of dict
     within : float
-        How far above the best score of the same sampler still counts as near, as a share of it.
+        How far above the best score of the same sampler still counts as near, as a proportion of it.
     notes : mapping of name to str, optional
         When to use each sampler, for a last column.
 
@@ -92,7 +126,7 @@ def summary_table(rows: Sequence[dict], within: float = 0.1, notes: Mapping[str,
                 "yes" if _is_random(found[0]) else "no",
                 "2" if found[0]["sampler"] == "heun" else "1",
                 f"{best:.2f}",
-                str(fewest["num_inference_steps"]),
+                fewest["num_inference_steps"],
                 f"{1000 * fewest['seconds_per_image']:.0f}",
                 *([notes[name]] if notes else []),
             ]

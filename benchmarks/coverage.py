@@ -1,0 +1,99 @@
+"""How often do the 95 % intervals of `helpers.evaluation` hold what they should? Draw again and again.
+
+    python benchmarks/coverage.py
+
+Writes benchmarks/results/coverage.json and prints a table. Takes about half an hour.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from helpers.datasets import CLASS_NAMES, load_sprites
+from helpers.evaluation import (
+    Score,
+    extract_features,
+    frechet_distance,
+    kernel_distance,
+    markdown_table,
+    precision_recall,
+    real_halves,
+)
+from helpers.files import write_file
+from scripts.make_sprites import draw_class
+
+RESULTS = Path(__file__).resolve().parent / "results" / "coverage.json"
+NUM_FEATURES = 48
+
+
+def scores(features: torch.Tensor, reference: torch.Tensor) -> dict[str, Score]:
+    """Every score that is measured between features."""
+    precision, recall = precision_recall(features, reference, num_reference=min(5000, len(reference)))
+    distances = {
+        "frechet": frechet_distance(features, reference),
+        "kernel": kernel_distance(features, reference),
+    }
+    return distances | {"precision": precision, "recall": recall}
+
+
+def coverage(
+    draw: Callable[[int], torch.Tensor], reference: torch.Tensor, repetitions: int
+) -> dict[str, dict]:
+    """Draw so many sets of features; count the intervals that hold the mean over all sets.
+
+    `ratio` is how wide the intervals are in units of the spread that they should show; 1 is ideal.
+    """
+    found = [scores(draw(seed), reference) for seed in range(repetitions)]
+    result = {}
+    for key in found[0]:
+        value, low, high, _ = torch.tensor([row[key] for row in found], dtype=torch.float64).T
+        held = (low <= value.mean()) & (value.mean() <= high)
+        ratio = (high - low).mean() / (2 * 1.96 * value.std())
+        result[key] = {"coverage": float(held.double().mean()), "ratio": float(ratio)}
+    return result
+
+
+def gaussian(count: int, seed: int, shift: float = 0.0, scale: float = 1.0) -> torch.Tensor:
+    """Features that are independent and normal."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(count, NUM_FEATURES, generator=generator) * scale + shift
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--repetitions", type=int, nargs=2, default=[200, 30], help="with 200 and 5,000 images"
+    )
+    parser.add_argument("--per-class", type=int, default=24_000, help="new sprites to draw from")
+    args = parser.parse_args()
+    fresh = np.stack([s.image for name in CLASS_NAMES for s in draw_class(name, args.per_class, seed=1)])
+    parts = torch.from_numpy(fresh).permute(0, 3, 1, 2).split(1000)
+    pool = torch.cat([extract_features(part / 127.5 - 1) for part in parts])
+    sprites, _ = real_halves(extract_features(load_sprites("all").as_tensor()))
+    normal = gaussian(len(sprites), seed=10**6)
+    result = {"command": "python benchmarks/coverage.py", "repetitions": args.repetitions}
+    for n, repetitions in zip((200, 5000), args.repetitions, strict=True):
+        sources = {
+            "Gaussian, same": (lambda seed, n=n: gaussian(n, seed), normal),
+            "Gaussian, shifted": (lambda seed, n=n: gaussian(n, seed, 0.1, 0.9), normal),
+            "new sprites": (
+                lambda seed, n=n: pool[np.random.default_rng(seed).permutation(len(pool))[:n]],
+                sprites,
+            ),
+        }
+        result[str(n)] = {name: coverage(*source, repetitions) for name, source in sources.items()}
+    write_file(RESULTS, (json.dumps(result, indent=1) + "\n").encode())
+    rows = [
+        [n, name, *(f"{c['coverage']:.0%} ({c['ratio']:.2f})" for c in found.values())]
+        for n in ("200", "5000")
+        for name, found in result[n].items()
+    ]
+    print(markdown_table(["images", "features", "Fréchet", "kernel", "precision", "recall"], rows))
+
+
+if __name__ == "__main__":
+    main()

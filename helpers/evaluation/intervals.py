@@ -1,0 +1,78 @@
+"""A score and its 95 % interval.
+
+Every interval covers the variation of the drawn images: other seeds, the same number of them, and the
+same reference. `benchmarks/coverage.py` measures how often it does.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+NUM_GROUPS = 20  # of the jackknife
+Z_95 = 1.960  # 97.5 % point of the normal distribution
+
+
+class Score(NamedTuple):
+    """A measured value with its 95 % interval and the number of drawn images behind it.
+
+    `f"{score:.1%}"` formats all three numbers, as 68.4% [67.1%, 69.7%].
+    """
+
+    value: float
+    low: float
+    high: float
+    num_samples: int
+
+    def __format__(self, spec: str) -> str:
+        value, low, high = (format(number, spec or ".3g") for number in self[:3])
+        return f"{value} [{low}, {high}]"
+
+    def __str__(self) -> str:
+        return format(self)
+
+    def clip(self, lowest: float = 0.0, highest: float = math.inf) -> "Score":
+        """The same score with its interval cut to what it can be."""
+        return self._replace(low=max(lowest, self.low), high=min(highest, self.high))
+
+
+def permutation(count: int) -> torch.Tensor:
+    """An order of chance, always the same: images often come class by class."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(0))
+
+
+def _t_quantile(count: int) -> float:
+    """97.5 % point of Student's t for the mean of `count` values."""
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, count - 1))
+
+
+def mean_interval(values: torch.Tensor, num_samples: int) -> Score:
+    """Mean of independent values with Student's interval."""
+    value, error = float(values.mean()), _t_quantile(len(values)) * float(values.std()) / len(values) ** 0.5
+    return Score(value, value - error, value + error, num_samples)
+
+
+def jackknife(value: float, left_out: Sequence[float], num_samples: int) -> Score:
+    """Interval of a score out of what it is without each group of images (delete-group jackknife)."""
+    values, count = torch.tensor(left_out, dtype=torch.float64), len(left_out)
+    error = _t_quantile(count) * math.sqrt((count - 1) * float(values.var(correction=0)))
+    return Score(value, value - error, value + error, num_samples)
+
+
+def mean_score(scores: Sequence[Score]) -> Score:
+    """Mean of the same score, measured with several seeds, with Student's interval; of one, itself."""
+    if len(scores) == 1:
+        return scores[0]
+    values = torch.tensor([score.value for score in scores], dtype=torch.float64)
+    return mean_interval(values, sum(score.num_samples for score in scores))
+
+
+def proportion(hits: torch.Tensor) -> Score:
+    """Proportion of True in a boolean tensor [n] of independent trials, with Wilson's interval."""
+    n, value = len(hits), float(hits.double().mean())
+    centre = (value + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
+    half = Z_95 * math.sqrt(value * (1 - value) / n + Z_95**2 / (4 * n**2)) / (1 + Z_95**2 / n)
+    return Score(value, min(value, max(0.0, centre - half)), max(value, min(1.0, centre + half)), n)
