@@ -32,7 +32,6 @@ from helpers.weights import find_weights, load_pipeline
 from scripts.cards import stamp, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
-
 GUIDANCE_SCALES = (1.5, 2.0, 4.0)
 GUIDED = 1000  # images at each scale
 
@@ -65,15 +64,14 @@ def score(name: str, folder: Path, samples: int, sampler: str, steps: int, seed:
     seconds = time.monotonic() - begun
     training, held_out = load_sprites("train").as_tensor(), load_sprites("test").as_tensor()
     report = evaluate(images, real, training, held_out, labels)
-    guided = labels is not None and pipeline.class_net.config.label_dropout > 0
-    guidance = score_guidance(pipeline, images, labels, real, steps, seed) if guided else {}
+    guidance = {}
+    if labels is not None and pipeline.class_net.config.label_dropout > 0:
+        guidance = score_guidance(pipeline, images, labels, real, steps, seed)
+    settings = {"samples": samples, "sampler": sampler, "steps": steps, "seed": seed}
+    options = " ".join(f"--{key} {value}" for key, value in settings.items())
     return {
-        "command": f"python scripts/evaluate.py {name} --samples {samples} --sampler {sampler} "
-        f"--steps {steps} --seed {seed}",
-        "samples": samples,
-        "sampler": sampler,
-        "steps": steps,
-        "seed": seed,
+        "command": f"python scripts/evaluate.py {name} {options}",
+        **settings,
         "seconds_for_drawing": round(seconds, 1),
         "device": describe_device(get_device()),
         "scores": report.to_json(),
@@ -84,26 +82,22 @@ def score(name: str, folder: Path, samples: int, sampler: str, steps: int, seed:
 
 def aims_text(scores: Report) -> str:
     """Say what was aimed at, relative to real sprites, and what was missed."""
-    real, found = scores.real, scores.generated
-    # (score, limit, as text, whether it is the most or the least)
-    aims = [
-        (
-            "frechet_distance",
-            3 * real["frechet_distance"].value,
-            "{:.3f}, three times that of real ones",
-            True,
-        ),
-        ("precision", 0.85 * real["precision"].value, "{:.1%}, 0.85 of that of real ones", False),
-        ("recall", 0.85 * real["recall"].value, "{:.1%}, 0.85 of that of real ones", False),
-        ("label_accuracy", 0.98, "{:.0%}", False),
-        ("exact_copies", 0.01, "{:.0%}", True),
+    found = {key: score.value for key, score in scores.generated.items()}
+    real = {key: score.value for key, score in scores.real.items()}
+    floor = real["frechet_distance"]
+    aims = [  # key, relation, limit, the limit in words
+        ("frechet_distance", "at most", 3 * floor, "{:.3f}, three times that of real ones"),
+        ("precision", "at least", 0.85 * real["precision"], "{:.1%}, 0.85 of that of real ones"),
+        ("recall", "at least", 0.85 * real["recall"], "{:.1%}, 0.85 of that of real ones"),
+        ("label_accuracy", "at least", 0.98, "{:.0%}"),
+        ("exact_copies", "at most", 0.01, "{:.0%}"),
     ]
-    lines = []
-    for key, limit, words, at_most in aims:
-        if key in found:
-            name, relation = ROWS[key].rstrip(" ↓↑"), "at most" if at_most else "at least"
-            met = verdict(found[key].value, limit, at_most)
-            lines.append(f"{name} {relation} {words.format(limit)}: {met}")
+    lines = [
+        f"{ROWS[key].rstrip(' ↓↑')} {relation} {words.format(limit)}: "
+        + verdict(found[key], limit, relation == "at most")
+        for key, relation, limit, words in aims
+        if key in found
+    ]
     return f"Aims: {'; '.join(lines)}."
 
 
@@ -114,7 +108,7 @@ def card_text(result: dict) -> str:
         f"{scores.to_markdown()}\n\nMeasured by `{result['command']}`; brackets hold 95 % intervals. "
         f"Features are those of the sprite classifier, not Inception's.\n\n{aims_text(scores)}"
     )
-    if not result.get("guidance"):
+    if not result["guidance"]:
         return text
     count = next(iter(result["guidance"].values()))["label_accuracy"]["num_samples"]
     table = guidance_table(result["guidance"])
