@@ -14,16 +14,9 @@ from pathlib import Path
 
 import torch
 
+from helpers import evaluation
 from helpers.datasets import load_sprites
-from helpers.evaluation import (
-    Report,
-    evaluate,
-    extract_features,
-    guidance_table,
-    label_accuracy,
-    real_halves,
-    score_sets,
-)
+from helpers.evaluation import Report, extract_features, label_accuracy
 from helpers.evaluation.tables import ROWS
 from helpers.files import describe_device, package_versions, write_file
 from helpers.sampling import DEFAULT_SCHEDULER, DEFAULT_STEPS, SCHEDULERS, generate_images, make_scheduler
@@ -39,14 +32,14 @@ GUIDED = 1000  # images at each scale
 def score_guidance(pipeline, plain, labels, real, steps: int, seed: int) -> dict:
     """Score some images at each guidance scale; of `plain`, drawn without, as many."""
     plain, labels = plain[:GUIDED], labels[:GUIDED]
-    reference, _ = real_halves(extract_features(real))
+    reference, _ = evaluation.real_halves(extract_features(real))
     drawn = {1.0: plain}
     for scale in GUIDANCE_SCALES:
         options = {"num_inference_steps": steps, "seed": seed, "guidance_scale": scale}
         drawn[scale] = generate_images(pipeline, len(plain), labels=labels, **options)
     return {
         str(scale): {"label_accuracy": label_accuracy(images, labels)._asdict()}
-        | score_sets([extract_features(images)], reference)
+        | evaluation.score_sets([extract_features(images)], reference)
         for scale, images in drawn.items()
     }
 
@@ -62,8 +55,8 @@ def score(name: str, folder: Path, samples: int, sampler: str, steps: int, seed:
     begun = time.monotonic()
     images = generate_images(pipeline, samples, labels=labels, num_inference_steps=steps, seed=seed)
     seconds = time.monotonic() - begun
-    training, held_out = load_sprites("train").as_tensor(), load_sprites("test").as_tensor()
-    report = evaluate(images, real, training, held_out, labels)
+    splits = (load_sprites(split).as_tensor() for split in ("train", "test"))
+    report = evaluation.evaluate(images, real, *splits, labels)
     guidance = {}
     if labels is not None and pipeline.class_net.config.label_dropout > 0:
         guidance = score_guidance(pipeline, images, labels, real, steps, seed)
@@ -111,7 +104,7 @@ def card_text(result: dict) -> str:
     if not result["guidance"]:
         return text
     count = next(iter(result["guidance"].values()))["label_accuracy"]["num_samples"]
-    table = guidance_table(result["guidance"])
+    table = evaluation.guidance_table(result["guidance"])
     return f"{text}\n\nGuided, {count:,} images each (the distance grows as images get fewer):\n\n{table}"
 
 
