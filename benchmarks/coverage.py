@@ -6,38 +6,29 @@ Writes benchmarks/results/coverage.json and prints a table. Takes about half an 
 """
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.json_files import write_json
+from helpers import evaluation
 from helpers.datasets import CLASS_NAMES, load_sprites
-from helpers.evaluation import (
-    Score,
-    extract_features,
-    frechet_distance,
-    kernel_distance,
-    markdown_table,
-    precision_recall,
-    real_halves,
-)
-from helpers.files import write_file
+from helpers.evaluation import Score, extract_features, markdown_table
 from scripts.make_sprites import draw_class
 
 RESULTS = Path(__file__).resolve().parent / "results" / "coverage.json"
-NUM_FEATURES = 48
+NUM_FEATURES = 48  # the sprite classifier's
+PER_CLASS = 24_000  # new sprites to draw from
 
 
 def scores(features: torch.Tensor, reference: torch.Tensor) -> dict[str, Score]:
     """Every score that is measured between features."""
-    precision, recall = precision_recall(features, reference, num_reference=min(5000, len(reference)))
-    distances = {
-        "frechet": frechet_distance(features, reference),
-        "kernel": kernel_distance(features, reference),
-    }
-    return distances | {"precision": precision, "recall": recall}
+    precision, recall = evaluation.precision_recall(features, reference, num_reference=5000)
+    frechet = evaluation.frechet_distance(features, reference)
+    kernel = evaluation.kernel_distance(features, reference)
+    return {"frechet": frechet, "kernel": kernel, "precision": precision, "recall": recall}
 
 
 def coverage(
@@ -63,30 +54,29 @@ def gaussian(count: int, seed: int, shift: float = 0.0, scale: float = 1.0) -> t
     return torch.randn(count, NUM_FEATURES, generator=generator) * scale + shift
 
 
+def choose(pool: torch.Tensor, count: int, seed: int) -> torch.Tensor:
+    """So many rows at random; few of many, so that two seeds hardly share any."""
+    return pool[torch.randperm(len(pool), generator=torch.Generator().manual_seed(seed))[:count]]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--repetitions", type=int, nargs=2, default=[200, 30], help="with 200 and 5,000 images"
-    )
-    parser.add_argument("--per-class", type=int, default=24_000, help="new sprites to draw from")
+    parser.add_argument("--repetitions", type=int, nargs=2, default=[200, 20], help="of 200 and 5,000 images")
     args = parser.parse_args()
-    fresh = np.stack([s.image for name in CLASS_NAMES for s in draw_class(name, args.per_class, seed=1)])
+    fresh = np.stack([s.image for name in CLASS_NAMES for s in draw_class(name, PER_CLASS, seed=1)])
     parts = torch.from_numpy(fresh).permute(0, 3, 1, 2).split(1000)
     pool = torch.cat([extract_features(part / 127.5 - 1) for part in parts])
-    sprites, _ = real_halves(extract_features(load_sprites("all").as_tensor()))
+    sprites, _ = evaluation.real_halves(extract_features(load_sprites("all").as_tensor()))
     normal = gaussian(len(sprites), seed=10**6)
     result = {"command": "python benchmarks/coverage.py", "repetitions": args.repetitions}
     for n, repetitions in zip((200, 5000), args.repetitions, strict=True):
         sources = {
             "Gaussian, same": (lambda seed, n=n: gaussian(n, seed), normal),
             "Gaussian, shifted": (lambda seed, n=n: gaussian(n, seed, 0.1, 0.9), normal),
-            "new sprites": (
-                lambda seed, n=n: pool[np.random.default_rng(seed).permutation(len(pool))[:n]],
-                sprites,
-            ),
+            "new sprites": (lambda seed, n=n: choose(pool, n, seed), sprites),
         }
         result[str(n)] = {name: coverage(*source, repetitions) for name, source in sources.items()}
-    write_file(RESULTS, (json.dumps(result, indent=1) + "\n").encode())
+    write_json(RESULTS, result)
     rows = [
         [n, name, *(f"{c['coverage']:.0%} ({c['ratio']:.2f})" for c in found.values())]
         for n in ("200", "5000")

@@ -14,16 +14,9 @@ from pathlib import Path
 
 import torch
 
+from helpers import evaluation
 from helpers.datasets import load_sprites
-from helpers.evaluation import (
-    Report,
-    evaluate,
-    extract_features,
-    guidance_table,
-    label_accuracy,
-    real_halves,
-    score_sets,
-)
+from helpers.evaluation import Report, extract_features, label_accuracy
 from helpers.evaluation.tables import ROWS
 from helpers.files import describe_device, package_versions, write_file
 from helpers.sampling import DEFAULT_SCHEDULER, DEFAULT_STEPS, SCHEDULERS, generate_images, make_scheduler
@@ -32,7 +25,6 @@ from helpers.weights import find_weights, load_pipeline
 from scripts.cards import stamp, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
-
 GUIDANCE_SCALES = (1.5, 2.0, 4.0)
 GUIDED = 1000  # images at each scale
 
@@ -40,14 +32,14 @@ GUIDED = 1000  # images at each scale
 def score_guidance(pipeline, plain, labels, real, steps: int, seed: int) -> dict:
     """Score some images at each guidance scale; of `plain`, drawn without, as many."""
     plain, labels = plain[:GUIDED], labels[:GUIDED]
-    reference, _ = real_halves(extract_features(real))
+    reference, _ = evaluation.real_halves(extract_features(real))
     drawn = {1.0: plain}
     for scale in GUIDANCE_SCALES:
         options = {"num_inference_steps": steps, "seed": seed, "guidance_scale": scale}
         drawn[scale] = generate_images(pipeline, len(plain), labels=labels, **options)
     return {
         str(scale): {"label_accuracy": label_accuracy(images, labels)._asdict()}
-        | score_sets([extract_features(images)], reference)
+        | evaluation.score_sets([extract_features(images)], reference)
         for scale, images in drawn.items()
     }
 
@@ -63,17 +55,16 @@ def score(name: str, folder: Path, samples: int, sampler: str, steps: int, seed:
     begun = time.monotonic()
     images = generate_images(pipeline, samples, labels=labels, num_inference_steps=steps, seed=seed)
     seconds = time.monotonic() - begun
-    training, held_out = load_sprites("train").as_tensor(), load_sprites("test").as_tensor()
-    report = evaluate(images, real, training, held_out, labels)
-    guided = labels is not None and pipeline.class_net.config.label_dropout > 0
-    guidance = score_guidance(pipeline, images, labels, real, steps, seed) if guided else {}
+    splits = (load_sprites(split).as_tensor() for split in ("train", "test"))
+    report = evaluation.evaluate(images, real, *splits, labels)
+    guidance = {}
+    if labels is not None and pipeline.class_net.config.label_dropout > 0:
+        guidance = score_guidance(pipeline, images, labels, real, steps, seed)
+    settings = {"samples": samples, "sampler": sampler, "steps": steps, "seed": seed}
+    options = " ".join(f"--{key} {value}" for key, value in settings.items())
     return {
-        "command": f"python scripts/evaluate.py {name} --samples {samples} --sampler {sampler} "
-        f"--steps {steps} --seed {seed}",
-        "samples": samples,
-        "sampler": sampler,
-        "steps": steps,
-        "seed": seed,
+        "command": f"python scripts/evaluate.py {name} {options}",
+        **settings,
         "seconds_for_drawing": round(seconds, 1),
         "device": describe_device(get_device()),
         "scores": report.to_json(),
@@ -84,26 +75,22 @@ def score(name: str, folder: Path, samples: int, sampler: str, steps: int, seed:
 
 def aims_text(scores: Report) -> str:
     """Say what was aimed at, relative to real sprites, and what was missed."""
-    real, found = scores.real, scores.generated
-    # (score, limit, as text, whether it is the most or the least)
-    aims = [
-        (
-            "frechet_distance",
-            3 * real["frechet_distance"].value,
-            "{:.3f}, three times that of real ones",
-            True,
-        ),
-        ("precision", 0.85 * real["precision"].value, "{:.1%}, 0.85 of that of real ones", False),
-        ("recall", 0.85 * real["recall"].value, "{:.1%}, 0.85 of that of real ones", False),
-        ("label_accuracy", 0.98, "{:.0%}", False),
-        ("exact_copies", 0.01, "{:.0%}", True),
+    found = {key: score.value for key, score in scores.generated.items()}
+    real = {key: score.value for key, score in scores.real.items()}
+    floor = real["frechet_distance"]
+    aims = [  # key, relation, limit, the limit in words
+        ("frechet_distance", "at most", 3 * floor, "{:.3f}, three times that of real ones"),
+        ("precision", "at least", 0.85 * real["precision"], "{:.1%}, 0.85 of that of real ones"),
+        ("recall", "at least", 0.85 * real["recall"], "{:.1%}, 0.85 of that of real ones"),
+        ("label_accuracy", "at least", 0.98, "{:.0%}"),
+        ("exact_copies", "at most", 0.01, "{:.0%}"),
     ]
-    lines = []
-    for key, limit, words, at_most in aims:
-        if key in found:
-            name, relation = ROWS[key].rstrip(" ↓↑"), "at most" if at_most else "at least"
-            met = verdict(found[key].value, limit, at_most)
-            lines.append(f"{name} {relation} {words.format(limit)}: {met}")
+    lines = [
+        f"{ROWS[key].rstrip(' ↓↑')} {relation} {words.format(limit)}: "
+        + verdict(found[key], limit, relation == "at most")
+        for key, relation, limit, words in aims
+        if key in found
+    ]
     return f"Aims: {'; '.join(lines)}."
 
 
@@ -114,10 +101,10 @@ def card_text(result: dict) -> str:
         f"{scores.to_markdown()}\n\nMeasured by `{result['command']}`; brackets hold 95 % intervals. "
         f"Features are those of the sprite classifier, not Inception's.\n\n{aims_text(scores)}"
     )
-    if not result.get("guidance"):
+    if not result["guidance"]:
         return text
     count = next(iter(result["guidance"].values()))["label_accuracy"]["num_samples"]
-    table = guidance_table(result["guidance"])
+    table = evaluation.guidance_table(result["guidance"])
     return f"{text}\n\nGuided, {count:,} images each (the distance grows as images get fewer):\n\n{table}"
 
 

@@ -7,21 +7,54 @@ import argparse
 import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
 from helpers.datasets import ImageDataset, load_sprites
-from helpers.evaluation import SpriteClassifier, classifier_loss, split_words, word_targets
+from helpers.evaluation import SpriteClassifier
 from helpers.evaluation.tables import markdown_table
 from helpers.files import describe_device, write_folder
 from scripts.cards import stamp
 
 ROOT = Path(__file__).resolve().parents[1]
 
+MAX_NOISE = 0.3  # strongest noise in training; pixels lie in [-1, 1]
 STOP_WORDS = {"a", "an", "the", "with", "and", "of", "in", "on"}
+
+
+def split_words(caption: str) -> set[str]:
+    """Return the words of a caption."""
+    return set(caption.replace(",", " ").split())
+
+
+def word_targets(captions: Sequence[str], words: Sequence[str]) -> torch.Tensor:
+    """Whether each word stands in each caption, float32 [len(captions), len(words)]."""
+    sets = [split_words(caption) for caption in captions]
+    return torch.tensor([[float(word in found) for word in words] for found in sets])
+
+
+def classifier_loss(model: SpriteClassifier, images, labels, words, generator=None) -> torch.Tensor:
+    """Add up the losses of the three heads, on images of which half have been made noisy.
+
+    Parameters
+    ----------
+    images : Tensor [n, c, h, w] in [-1, 1]
+    labels : int64 Tensor [n]
+    words : float32 Tensor [n, len(words)]
+        From `word_targets`.
+    """
+    noise = torch.rand(len(images), 1, 1, 1, generator=generator)
+    noise = noise * (torch.rand(noise.shape, generator=generator) < 0.5)
+    noisy = images + MAX_NOISE * noise * torch.randn(images.shape, generator=generator)
+    class_logits, word_logits, level = model(noisy.clamp(-1, 1))
+    # Summed over words and weighted for noise, so that no head drowns the others.
+    word_loss = F.binary_cross_entropy_with_logits(word_logits, words) * words.shape[1]
+    return F.cross_entropy(class_logits, labels) + word_loss + 100 * F.mse_loss(level, noise.flatten())
 
 
 def choose_words(dataset: ImageDataset, at_least: int = 50) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import scipy.linalg
+import scipy.stats
 import torch
 
 from benchmarks import coverage
@@ -168,12 +169,20 @@ def test_order_of_the_reference_does_not_matter():
     assert distance.high - distance.value < 3 * (shuffled.high - shuffled.value)
 
 
-def test_proportion_has_wilsons_interval():
+def test_proportion_has_the_exact_interval():
     score = proportion(torch.tensor([True] * 8 + [False] * 2))
-    assert score.value == 0.8 and (score.low, score.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert score.value == 0.8 and (score.low, score.high) == pytest.approx((0.4439, 0.9748), abs=1e-4)
+    assert str(score) == "0.8 [0.444, 0.975]" and f"{score:.1%}" == "80.0% [44.4%, 97.5%]"
     none = proportion(torch.zeros(1000, dtype=torch.bool))
     assert (none.value, none.low) == (0, 0) and 0 < none.high < 0.005
-    assert str(score) == "0.8 [0.49, 0.943]" and f"{score:.1%}" == "80.0% [49.0%, 94.3%]"
+
+
+@pytest.mark.parametrize("n", [200, 5000])
+@pytest.mark.parametrize("rate", [0.00018, 0.0006, 0.0625, 0.69, 0.966])
+def test_interval_of_a_proportion_holds_what_it_should(n, rate):
+    chance = scipy.stats.binom.pmf(range(n + 1), n, rate)
+    scores = {k: proportion(torch.arange(n) < k) for k in range(n + 1) if chance[k] > 1e-6}
+    assert sum(chance[k] for k, score in scores.items() if score.low <= rate <= score.high) >= 0.949
 
 
 # --- real and spoiled sprites ---------------------------------------------------------------------

@@ -4,14 +4,7 @@ Images are float32 [n, c, h, w] in [-1, 1]. Distances are measured between featu
 classifier of sprites, so they compare with each other and with nothing published.
 """
 
-from .classifier import (
-    SpriteClassifier,
-    classifier_loss,
-    extract_features,
-    load_classifier,
-    split_words,
-    word_targets,
-)
+from .classifier import SpriteClassifier, extract_features, load_classifier
 from .comparison import SamplerSettings, compare_samplers, score_sets
 from .intervals import Score, mean_score, proportion
 from .metrics import colours_per_image, frechet_distance, kernel_distance, label_accuracy, precision_recall
@@ -33,7 +26,6 @@ __all__ = [
     "Score",
     "SpriteClassifier",
     "ablation_table",
-    "classifier_loss",
     "colours_per_image",
     "compare_samplers",
     "comparison_table",
@@ -54,7 +46,5 @@ __all__ = [
     "real_halves",
     "score_sets",
     "show_score",
-    "split_words",
     "summary_table",
-    "word_targets",
 ]

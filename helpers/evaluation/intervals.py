@@ -11,7 +11,6 @@ from typing import NamedTuple
 import torch
 
 NUM_GROUPS = 20  # of the jackknife
-Z_95 = 1.960  # 97.5 % point of the normal distribution
 
 
 class Score(NamedTuple):
@@ -71,8 +70,12 @@ def mean_score(scores: Sequence[Score]) -> Score:
 
 
 def proportion(hits: torch.Tensor) -> Score:
-    """Proportion of True in a boolean tensor [n] of independent trials, with Wilson's interval."""
-    n, value = len(hits), float(hits.double().mean())
-    centre = (value + Z_95**2 / (2 * n)) / (1 + Z_95**2 / n)
-    half = Z_95 * math.sqrt(value * (1 - value) / n + Z_95**2 / (4 * n**2)) / (1 + Z_95**2 / n)
-    return Score(value, min(value, max(0.0, centre - half)), max(value, min(1.0, centre + half)), n)
+    """Proportion of True in a boolean tensor [n] of independent trials, with the exact interval.
+
+    Clopper and Pearson's: Wilson's holds a rare thing, like copies, in 84 % of draws instead of 95 %.
+    """
+    from scipy.stats import binomtest
+
+    count, n = int(hits.sum()), len(hits)
+    low, high = binomtest(count, n).proportion_ci()
+    return Score(count / n, float(low), float(high), n)

@@ -76,8 +76,8 @@ def kernel_distance(
     """Kernel distance (KID, arXiv 1801.01401) between features; lower is better.
 
     The squared maximum mean discrepancy: the mean of k(x, x') + k(y, y') - 2 k(x, y) over all pairs of
-    different points, with the kernel k(x, y) = (x·y / d + 1)³. It has no bias, so fewer samples make it
-    noisier but not larger; near 0 it may be negative.
+    different points, with the kernel k(x, y) = (x·y / d + 1)³. For independent images it has no bias, so
+    fewer make it noisier but not larger; near 0 it may be negative.
 
     Parameters
     ----------
@@ -162,8 +162,8 @@ def precision_recall(
     Returns
     -------
     (Score, Score)
-        Precision with Wilson's interval. Recall's points all depend on the same images, so its interval
-        is a jackknife over these, and they are what its `num_samples` counts.
+        Precision with the exact interval of a proportion. Recall's points all depend on the same images,
+        so its interval is a jackknife over these, and they are what its `num_samples` counts.
 
     Raises
     ------

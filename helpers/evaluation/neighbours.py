@@ -69,7 +69,6 @@ def copy_rates(images: torch.Tensor, training_images: torch.Tensor) -> tuple[Sco
     Returns
     -------
     exact, near : Score
-        With Wilson's intervals.
 
     Raises
     ------

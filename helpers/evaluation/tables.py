@@ -115,33 +115,18 @@ def summary_table(rows: Sequence[dict], within: float = 0.1, notes: Mapping[str,
         groups.setdefault(row["name"], []).append(row)
     if notes is not None and set(notes) != set(groups):
         raise ValueError(f"expected notes for {', '.join(groups)}; got them for {', '.join(notes)}")
+    head = ["sampler", "adds noise", "calls per step", "best Fréchet distance"]
+    head += [f"steps within {within:.0%} of it", "ms per image"]
     lines = []
     for name, found in groups.items():
         best = min(row["frechet_distance"]["value"] for row in found)
         near = [row for row in found if row["frechet_distance"]["value"] <= (1 + within) * best]
         fewest = min(near, key=lambda row: row["num_inference_steps"])
-        lines.append(
-            [
-                name,
-                "yes" if _is_random(found[0]) else "no",
-                "2" if found[0]["sampler"] == "heun" else "1",
-                f"{best:.2f}",
-                fewest["num_inference_steps"],
-                f"{1000 * fewest['seconds_per_image']:.0f}",
-                *([notes[name]] if notes else []),
-            ]
-        )
-    near = f"within {within:.0%} of it"
-    head = [
-        "sampler",
-        "adds noise",
-        "calls per step",
-        "best Fréchet distance",
-        f"steps {near}",
-        "ms per image",
-        *(["when to use"] if notes else []),
-    ]
-    return markdown_table(head, lines)
+        adds_noise, calls = "yes" if _is_random(found[0]) else "no", 2 if found[0]["sampler"] == "heun" else 1
+        line = [name, adds_noise, calls, f"{best:.2f}", fewest["num_inference_steps"]]
+        line.append(f"{1000 * fewest['seconds_per_image']:.0f}")
+        lines.append([*line, notes[name]] if notes else line)
+    return markdown_table([*head, "when to use"] if notes else head, lines)
 
 
 def quality_curves(rows: Sequence[dict]) -> dict[str, list[tuple]]:
