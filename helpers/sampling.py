@@ -96,7 +96,7 @@ def _find_fault(scheduler, num_inference_steps: int) -> str | None:
     first = min(int(scheduler.timesteps[0]), last)
     # "trailing" strides of T / n from a clipped start are fewer than n; repeated timesteps divide by zero.
     if (distinct := len(scheduler.timesteps.unique())) < num_inference_steps:
-        return f"does not fit: this {type(scheduler).__name__} has {distinct} timesteps from t = {first} down"
+        return f"does not fit: from t = {first} down {type(scheduler).__name__} has room for {distinct}"
     signal = float(scheduler.alphas_cumprod[first]) ** 0.5 if hasattr(scheduler, "alphas_cumprod") else 0
     if first < last and signal > MAX_FIRST_SIGNAL:  # no timestep is noisier than the last
         return f"starts from noise at t = {first}, where √ᾱ is {signal:.2f}, above {MAX_FIRST_SIGNAL}"
