@@ -9,7 +9,6 @@ import argparse
 import statistics
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 from diffusers import UNet2DConditionModel, UNet2DModel
@@ -22,7 +21,7 @@ from helpers.evaluation import extract_features, frechet_distance, label_accurac
 from helpers.files import describe_device, package_versions
 from helpers.models import build_label_conditioned, build_noise_scheduler
 from helpers.pipelines import LabelEmbedder
-from helpers.sampling import DEFAULT_STEPS, make_scheduler, sample_images
+from helpers.sampling import DEFAULT_STEPS, make_scheduler, quantize, sample_images
 from helpers.training import train
 
 TEXTBOOK_STEP_COST = 4  # a step of the textbook's UNet takes about as long as four of the lean one
@@ -97,34 +96,11 @@ VARIANTS = {
 }
 
 
-class Told(nn.Module):
-    """A UNet with its labels, so that `sample_images` takes it for an unconditional one."""
-
-    def __init__(self, unet, condition, labels: torch.Tensor, guidance_scale: float):
-        super().__init__()
-        self.unet, self.condition, self.config = unet, condition, unet.config
-        self.labels, self.guidance_scale = labels, guidance_scale
-
-    def predict(self, image, t, labels):
-        extra = self.condition(labels)
-        extra = extra if isinstance(extra, dict) else {"encoder_hidden_states": extra}
-        return self.unet(image, t, **extra).sample
-
-    def forward(self, image, t):
-        prediction = self.predict(image, t, self.labels)
-        if self.guidance_scale != 1:
-            without = self.predict(image, t, torch.zeros_like(self.labels))
-            prediction = without + self.guidance_scale * (prediction - without)
-        return SimpleNamespace(sample=prediction)
-
-
 def draw(unet, condition, labels: torch.Tensor, seed: int = 0, guidance_scale: float = 1.0) -> torch.Tensor:
     """Draw one image per one-hot label: [n, 3, 16, 16] in [-1, 1], rounded as in a picture file."""
-    scheduler, parts = make_scheduler(build_noise_scheduler()), []
-    for i, batch in enumerate(labels.split(250)):
-        told = Told(unet, condition, batch, guidance_scale)
-        parts.append(sample_images(told, scheduler, len(batch), DEFAULT_STEPS, seed=1000 * seed + i))
-    return ((torch.cat(parts) + 1) * 127.5).round() / 127.5 - 1
+    options = {"condition": condition, "labels": labels, "guidance_scale": guidance_scale, "seed": seed}
+    scheduler = make_scheduler(build_noise_scheduler())
+    return quantize(sample_images(unet, scheduler, len(labels), DEFAULT_STEPS, **options))
 
 
 def compare(name: str, dataset: ImageDataset, steps: int, samples: int, reference: torch.Tensor) -> dict:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ class LabelEmbedder(ModelMixin, ConfigMixin):
     class_names : sequence of str, optional
         So that pictures can be asked for by name.
     label_dropout : float
-        Share of labels dropped in training mode, in [0, 1). Above 0, the weights can be guided.
+        Proportion of labels dropped in training mode, in [0, 1). Above 0, the weights can be guided.
     """
 
     @register_to_config
@@ -59,6 +60,9 @@ class LabelEmbedder(ModelMixin, ConfigMixin):
 def to_label_tensor(class_labels, num_classes: int, class_names: Sequence[str] | None = None) -> torch.Tensor:
     """Turn class names, integers, one-hot or soft labels into float32 [batch, num_classes].
 
+    A tensor or array of one dimension is a single label (a one-hot row, say) if it holds floats or bools. If
+    it holds integers they are class numbers, one per image, even where they look like a one-hot row.
+
     Raises
     ------
     ValueError
@@ -70,14 +74,13 @@ def to_label_tensor(class_labels, num_classes: int, class_names: Sequence[str] |
     names = [f"{i} = {name!r}" for i, name in enumerate(class_names or range(num_classes))]
     classes = f"the classes are {', '.join(names)}"
     if isinstance(class_labels, (torch.Tensor, np.ndarray)):
-        class_labels = class_labels.tolist()
+        dimensions, class_labels = class_labels.ndim, class_labels.tolist()
+        if dimensions == 1 and class_labels and isinstance(class_labels[0], (float, bool)):
+            class_labels = [class_labels]
     if isinstance(class_labels, (str, int)):
         class_labels = [class_labels]
     if not isinstance(class_labels, Sequence) or isinstance(class_labels, bytes):
-        raise TypeError(
-            f"class_labels must be names, integers or rows of {num_classes} numbers; got "
-            f"{type(class_labels).__name__}; {classes}"
-        )
+        raise TypeError(f"expected names, integers or rows; got {type(class_labels).__name__}; {classes}")
     if not len(class_labels):
         raise ValueError(f"class_labels is empty; {classes}")
     return torch.stack([_row(entry, num_classes, class_names, classes) for entry in class_labels])
@@ -85,27 +88,25 @@ def to_label_tensor(class_labels, num_classes: int, class_names: Sequence[str] |
 
 def _row(entry, num_classes: int, class_names, classes: str) -> torch.Tensor:
     """One label as a float32 vector [num_classes]."""
-    if isinstance(entry, (torch.Tensor, np.ndarray)):
+    if hasattr(entry, "tolist"):  # of a tensor, an array, or one number of theirs
         entry = entry.tolist()
     if isinstance(entry, str):
         if entry not in (class_names or ()):
             raise ValueError(f"unknown class {entry!r}; {classes}")
         entry = list(class_names).index(entry)
-    if isinstance(entry, (int, np.integer)) and not isinstance(entry, bool):
+    if isinstance(entry, int) and not isinstance(entry, bool):
         if not 0 <= entry < num_classes:
             raise ValueError(f"class number {entry} is out of range; {classes}")
-        return torch.eye(num_classes)[int(entry)]
+        return torch.eye(num_classes)[entry]
     try:
         row = torch.as_tensor(entry, dtype=torch.float32)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(
-            f"{entry!r} is neither a class name, an integer nor a row of numbers; {classes}"
-        ) from error
+        raise TypeError(f"{entry!r} is neither a class name, an integer nor a row; {classes}") from error
     if row.ndim == 0:
         raise TypeError(f"class numbers must be integers; got {entry!r}; {classes}")
     if row.shape != (num_classes,) or not row.isfinite().all():
         raise ValueError(
-            f"a row of labels must be {num_classes} finite numbers; got {tuple(row.shape)}; {classes}"
+            f"a row of labels must be {num_classes} finite numbers; got {(*row.shape,)}; {classes}"
         )
     return row
 
@@ -118,88 +119,23 @@ class ConditionalDDPMPipeline(DiffusionPipeline):
     unet : UNet2DConditionModel
     class_net : LabelEmbedder
     scheduler : SchedulerMixin
-        DDPM, DDIM, DPM-Solver++, UniPC, Heun or any other with the same step interface; exchange it
-        by `pipeline.scheduler = make_scheduler(pipeline.scheduler, "ddim")`, or by its `from_config`.
+        DDPM or any other of diffusers; `pipeline.scheduler = make_scheduler(pipeline.scheduler, "ddim")`.
     prediction_type : str, optional
         What the UNet was trained to predict; by default what the scheduler says. It is saved with the
         pipeline, so that a scheduler that takes the output for something else is noticed.
     """
 
     model_cpu_offload_seq = "class_net->unet"
-    _callback_tensor_inputs = ("image",)
+    _callback_tensor_inputs: ClassVar[list[str]] = ["latents"]
 
     def __init__(self, unet, class_net, scheduler, prediction_type: str | None = None):
         super().__init__()
         self.register_modules(unet=unet, class_net=class_net, scheduler=scheduler)
         self.register_to_config(prediction_type=prediction_type or scheduler.config.prediction_type)
 
-    @torch.no_grad()
-    def __call__(
-        self,
-        class_labels,
-        guidance_scale: float = 1.0,
-        generator: torch.Generator | list[torch.Generator] | None = None,
-        num_inference_steps: int = 20,
-        eta: float = 0.0,
-        output_type: str = "pil",
-        return_dict: bool = True,
-        callback_on_step_end: Callable | None = None,
-    ) -> ImagePipelineOutput | tuple:
-        """Draw one image per label.
-
-        Parameters
-        ----------
-        class_labels : str, int, sequence of them, or tensor or nested list [batch, num_classes]
-            Names, numbers, one-hot or soft labels. A row of zeros asks for nothing in particular.
-        guidance_scale : float
-            Classifier-free guidance (arXiv 2207.12598): 1 is none and costs nothing, above 1 follows
-            the label more closely, 0 ignores it.
-        generator : torch.Generator or list of them, optional
-            With a list, image i depends on generator i alone.
-        num_inference_steps : int
-            From 1 to the number of training timesteps.
-        eta : float
-            Noise of DDIM's steps (arXiv 2010.02502), from 0 to 1; other schedulers do not take it.
-        output_type : "pil", "np" or "pt"
-            PIL images, float array [batch, h, w, c] or float32 tensor [batch, c, h, w], both in [0, 1].
-        return_dict : bool
-            Return an `ImagePipelineOutput`, or a tuple of one.
-        callback_on_step_end : callable, optional
-            Called as `callback(pipeline, i, t, {"image": x_t})` after each step; what it returns under
-            "image" goes on.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If an argument makes no sense; the message says what would.
-        """
-        self.check_inputs(guidance_scale, num_inference_steps, eta, output_type)
-        config = self.class_net.config
-        labels = to_label_tensor(class_labels, config.num_classes, config.class_names)
-        if isinstance(generator, list) and len(generator) != len(labels):
-            raise ValueError(f"got a list of {len(generator)} generators for {len(labels)} images")
-        device, guided = self._execution_device, guidance_scale != 1
-        labels = labels.to(device)
-        # Both halves of guidance go through the UNet as one batch: first without labels, then with.
-        sequence = self.class_net(torch.cat([torch.zeros_like(labels), labels]) if guided else labels)
-        sequence = sequence.to(self.unet.dtype)
-        self.scheduler.set_timesteps(num_inference_steps, device=device)
-        image = self.prepare_noise(len(labels), generator, device)
-        extra = self.prepare_extra_step_kwargs(generator, eta)
-        for i, t in enumerate(self.progress_bar(self.scheduler.timesteps)):
-            model_input = self.scheduler.scale_model_input(torch.cat([image] * 2) if guided else image, t)
-            prediction = self.unet(model_input, t, encoder_hidden_states=sequence).sample
-            if guided:
-                without, with_label = prediction.chunk(2)
-                prediction = without + guidance_scale * (with_label - without)
-            image = self.scheduler.step(prediction, t, image, **extra).prev_sample
-            if callback_on_step_end is not None:
-                image = (callback_on_step_end(self, i, t, {"image": image}) or {}).get("image", image)
-        image = self.to_output(image, output_type)
-        self.maybe_free_model_hooks()
-        return ImagePipelineOutput(images=image) if return_dict else (image,)
-
-    def check_inputs(self, guidance_scale, num_inference_steps, eta, output_type) -> None:
+    def check_inputs(
+        self, num_inference_steps, guidance_scale=1.0, eta=0.0, output_type="pt", tensor_inputs=()
+    ) -> None:
         """Raise ValueError for what would fail or mislead later."""
         trained, found = self.config.prediction_type, self.scheduler.config.prediction_type
         if trained != found:
@@ -215,24 +151,98 @@ class ConditionalDDPMPipeline(DiffusionPipeline):
             )
         if output_type not in ("pil", "np", "pt"):
             raise ValueError(f'output_type must be "pil", "np" or "pt"; got {output_type!r}')
+        known = self._callback_tensor_inputs
+        if unknown := set(tensor_inputs) - set(known):
+            raise ValueError(f"callback_on_step_end_tensor_inputs must be in {known}; got {unknown}")
 
-    def prepare_noise(self, batch_size: int, generator, device) -> torch.Tensor:
+    def prepare_labels(self, class_labels) -> torch.Tensor:
+        """Turn labels in any form into float32 [batch, num_classes]."""
+        config = self.class_net.config
+        return to_label_tensor(class_labels, config.num_classes, config.class_names)
+
+    def prepare_latents(self, batch_size: int, generator, device) -> torch.Tensor:
         """Draw x_T, scaled as the scheduler wants it."""
-        size, channels = self.unet.config.sample_size, self.unet.config.in_channels
-        height, width = (size, size) if isinstance(size, int) else size
-        shape = (batch_size, channels, height, width)
-        noise = randn_tensor(shape, generator=generator, device=device, dtype=self.unet.dtype)
-        return noise * self.scheduler.init_noise_sigma
+        size = self.unet.config.sample_size
+        shape = (batch_size, self.unet.config.in_channels, *([size] * 2 if isinstance(size, int) else size))
+        latents = randn_tensor(shape, generator=generator, device=device, dtype=self.unet.dtype)
+        return latents * self.scheduler.init_noise_sigma
 
     def prepare_extra_step_kwargs(self, generator, eta: float) -> dict:
         """Keep what this scheduler's `step` takes."""
         taken = inspect.signature(self.scheduler.step).parameters
         return {k: v for k, v in {"generator": generator, "eta": eta}.items() if k in taken}
 
-    def to_output(self, image: torch.Tensor, output_type: str):
-        """Turn [-1, 1] into what was asked for."""
-        image = (image.float() / 2 + 0.5).clamp(0, 1)
-        if output_type == "pt":
-            return image
-        image = image.cpu().permute(0, 2, 3, 1).numpy()
-        return self.numpy_to_pil(image) if output_type == "pil" else image
+    @torch.no_grad()
+    def __call__(
+        self,
+        class_labels,
+        guidance_scale: float = 1.0,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+        num_inference_steps: int = 20,
+        eta: float = 0.0,
+        output_type: str = "pil",
+        return_dict: bool = True,
+        callback_on_step_end: Callable | None = None,
+        callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
+    ) -> ImagePipelineOutput | tuple:
+        """Draw one image per label.
+
+        Parameters
+        ----------
+        class_labels : str, int, sequence of them, or tensor or nested list [batch, num_classes]
+            Names, numbers, one-hot or soft labels, as `to_label_tensor` takes them; zeros ask for nothing.
+        guidance_scale : float
+            Classifier-free guidance (arXiv 2207.12598): 1 is none and costs nothing, above 1 follows
+            the label more closely, 0 ignores it.
+        generator : torch.Generator or list of them, optional
+            With a list, image i depends on generator i alone.
+        num_inference_steps : int
+            From 1 to the number of training timesteps, if `check_steps` lets it pass.
+        eta : float
+            Noise of DDIM's steps (arXiv 2010.02502), from 0 to 1; other schedulers do not take it.
+        output_type : "pil", "np" or "pt"
+            PIL images, float array [batch, h, w, c] or float32 tensor [batch, c, h, w], both in [0, 1].
+        return_dict : bool
+            Return an `ImagePipelineOutput`, or a tuple of one.
+        callback_on_step_end : callable, optional
+            Called as `callback_on_step_end(pipe, i, t, callback_kwargs)` after each step; the "latents" of
+            the dict that it returns go on.
+        callback_on_step_end_tensor_inputs : sequence of str
+            What is in `callback_kwargs`: "latents" (x_t), or nothing.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument makes no sense; the message says what would.
+        """
+        self.check_inputs(
+            num_inference_steps, guidance_scale, eta, output_type, callback_on_step_end_tensor_inputs
+        )
+        labels = self.prepare_labels(class_labels).to(self._execution_device)
+        if isinstance(generator, list) and len(generator) != len(labels):
+            raise ValueError(f"got a list of {len(generator)} generators for {len(labels)} images")
+        guided = guidance_scale != 1
+        # Both halves of guidance go through the UNet as one batch: first without labels, then with.
+        label_embeds = self.class_net(torch.cat([torch.zeros_like(labels), labels]) if guided else labels)
+        label_embeds = label_embeds.to(self.unet.dtype)
+        self.scheduler.set_timesteps(num_inference_steps, device=labels.device)
+        latents = self.prepare_latents(len(labels), generator, labels.device)
+        extra_step_kwargs = self.prepare_extra_step_kwargs(generator, eta)
+        for i, t in enumerate(self.progress_bar(self.scheduler.timesteps)):
+            latent_model_input = torch.cat([latents] * 2) if guided else latents
+            latent_model_input = self.scheduler.scale_model_input(latent_model_input, t)
+            noise_pred = self.unet(latent_model_input, t, encoder_hidden_states=label_embeds).sample
+            if guided:
+                noise_pred_uncond, noise_pred_cond = noise_pred.chunk(2)
+                noise_pred = noise_pred_uncond + guidance_scale * (noise_pred_cond - noise_pred_uncond)
+            latents = self.scheduler.step(noise_pred, t, latents, **extra_step_kwargs).prev_sample
+            if callback_on_step_end is not None:
+                callback_kwargs = {"latents": latents} if callback_on_step_end_tensor_inputs else {}
+                callback_outputs = callback_on_step_end(self, i, t, callback_kwargs) or {}
+                latents = callback_outputs.get("latents", latents)
+        images = (latents.float() / 2 + 0.5).clamp(0, 1)
+        if output_type != "pt":
+            images = images.cpu().permute(0, 2, 3, 1).numpy()
+            images = self.numpy_to_pil(images) if output_type == "pil" else images
+        self.maybe_free_model_hooks()
+        return ImagePipelineOutput(images=images) if return_dict else (images,)

@@ -1,88 +1,123 @@
-"""Draw images from an unconditional UNet with any scheduler: what the loops of the notebooks share."""
+"""Draw images with any scheduler: the steps it can take, and one denoising loop, guided or not."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from bisect import bisect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+import diffusers
 import torch
-from diffusers import (
-    DDIMScheduler,
-    DDPMScheduler,
-    DPMSolverMultistepScheduler,
-    HeunDiscreteScheduler,
-    UniPCMultistepScheduler,
-)
 
 from .progress import progress_bar
 
-# Of a noise scheduler: the process that a UNet was trained to turn back.
+# Of a noise scheduler: the forward process that a UNet was trained to reverse.
 NOISE_SETTINGS = ("num_train_timesteps", "beta_schedule", "beta_start", "beta_end", "prediction_type")
 NOISE_SETTINGS += ("trained_betas", "rescale_betas_zero_snr")
 LEADING = {"timestep_spacing": "leading"}
 # log(signal/noise) = -3: a twentieth of signal. With less, errors of a noise prediction blow up the picture.
 MULTISTEP = {"timestep_spacing": "linspace", "lambda_min_clipped": -3.0, "solver_order": 3}
+SDE = MULTISTEP | {
+    "algorithm_type": "sde-dpmsolver++"
+}  # fresh noise corrects earlier steps; arXiv 2211.01095
 SCHEDULERS = {
-    "ddpm": (DDPMScheduler, LEADING | {"clip_sample": True}),
-    "ddim": (DDIMScheduler, LEADING | {"clip_sample": False}),
-    "dpm-solver++": (DPMSolverMultistepScheduler, MULTISTEP | {"algorithm_type": "dpmsolver++"}),
-    # Fresh noise in each step corrects what earlier steps got wrong; arXiv 2211.01095.
-    "sde-dpm-solver++": (DPMSolverMultistepScheduler, MULTISTEP | {"algorithm_type": "sde-dpmsolver++"}),
-    "unipc": (UniPCMultistepScheduler, LEADING | {"solver_order": 2}),
-    "heun": (HeunDiscreteScheduler, LEADING | {"clip_sample": True}),
+    "ddpm": (diffusers.DDPMScheduler, LEADING | {"clip_sample": True}),
+    "ddim": (diffusers.DDIMScheduler, LEADING | {"clip_sample": False}),
+    "dpm-solver++": (diffusers.DPMSolverMultistepScheduler, MULTISTEP | {"algorithm_type": "dpmsolver++"}),
+    "sde-dpm-solver++": (diffusers.DPMSolverMultistepScheduler, SDE),
+    "unipc": (diffusers.UniPCMultistepScheduler, LEADING | {"solver_order": 2}),
+    "heun": (diffusers.HeunDiscreteScheduler, LEADING | {"clip_sample": True}),
 }
 DEFAULT_SCHEDULER, DEFAULT_STEPS = "sde-dpm-solver++", 20
 SPACINGS = ("leading", "trailing", "linspace")
+MAX_FIRST_SIGNAL = 0.2  # √ᾱ of the first timestep: more, and pure noise is no x_t that the UNet has seen
 
 
-def make_scheduler(noise_scheduler, sampler: str = DEFAULT_SCHEDULER, **settings):
+def make_scheduler(noise_scheduler, name: str = DEFAULT_SCHEDULER, **settings):
     """Return a scheduler that samples what was trained with `noise_scheduler`.
 
     With fewer steps than timesteps, none starts at the very end of a cosine schedule: next to no signal
-    is left there, and a guess of the picture out of a noise prediction is mostly error. DDPM, DDIM, UniPC
+    is left there, and an x_0-prediction out of a noise prediction is mostly error. DDPM, DDIM, UniPC
     and Heun start one stride below it ("leading"), DPM-Solver++ where a twentieth of the picture shows.
 
     Parameters
     ----------
-    noise_scheduler : SchedulerMixin
-        Its noise schedule and prediction type are kept.
-    sampler : "ddpm", "ddim", "dpm-solver++", "sde-dpm-solver++", "unipc" or "heun"
-    **settings
-        Of the scheduler's configuration, to depart from the defaults here: `clip_sample=True`, ...
+    noise_scheduler : SchedulerMixin, whose noise schedule and prediction type are kept
+    name : "ddpm", "ddim", "dpm-solver++", "sde-dpm-solver++", "unipc" or "heun"
+    **settings : of the scheduler's configuration, to depart from the defaults here: `clip_sample=True`, ...
 
     Raises
     ------
     ValueError
         If the name, a setting or a spacing is unknown; the message lists what there is.
     """
-    if sampler not in SCHEDULERS:
-        raise ValueError(f"unknown sampler {sampler!r}; expected one of {', '.join(SCHEDULERS)}")
-    kind, defaults = SCHEDULERS[sampler]
+    if name not in SCHEDULERS:
+        raise ValueError(f"unknown scheduler {name!r}; expected one of {', '.join(SCHEDULERS)}")
+    kind, defaults = SCHEDULERS[name]
     known = set(inspect.signature(kind.__init__).parameters) - {"self"}
-    if unknown := set(settings) - known:
-        raise ValueError(
-            f"{kind.__name__} has no setting {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}"
-        )
-    spacing = settings.get("timestep_spacing", "leading")
-    if spacing not in SPACINGS:
+    if unknown := ", ".join(sorted(set(settings) - known)):
+        raise ValueError(f"{kind.__name__} has no setting {unknown}; it has {', '.join(sorted(known))}")
+    if (spacing := settings.get("timestep_spacing", "leading")) not in SPACINGS:
         raise ValueError(f"{kind.__name__} has no timestep_spacing {spacing!r}; it has {', '.join(SPACINGS)}")
     # Said by name: where it was left at a default, from_config would take the other class's default.
-    process = {k: noise_scheduler.config[k] for k in NOISE_SETTINGS if k in noise_scheduler.config}
-    return kind.from_config(noise_scheduler.config, **defaults | process | settings)
+    trained = noise_scheduler.config
+    process = {k: trained[k] for k in NOISE_SETTINGS if k in trained and k in known}
+    return kind.from_config(trained, **defaults | process | settings)
 
 
 def check_steps(scheduler, num_inference_steps: int, eta: float = 0.0) -> None:
-    """Raise ValueError unless steps and eta are ones that this scheduler can take."""
+    """Raise ValueError unless steps and eta suit this scheduler, which stays as it is.
+
+    Timesteps must not repeat, and all fit in. And sampling starts from pure noise: √ᾱ of the first timestep
+    must not exceed 0.2, as with "leading" spacing it can where the steps do not divide the training timesteps
+    (84 of 500 begin at t = 415, with 0.26). The message names the nearest numbers of steps that suit.
+    """
     most = scheduler.config.num_train_timesteps
     if not 1 <= num_inference_steps <= most:
         raise ValueError(f"num_inference_steps must be from 1 to {most}; got {num_inference_steps}")
     if not 0 <= eta <= 1:
         raise ValueError(f"eta must be from 0 (DDIM) to 1 (as noisy as DDPM); got {eta}")
+    if fault := _find_fault(type(scheduler).from_config(scheduler.config), num_inference_steps):
+        good = good_steps(scheduler)
+        i = bisect(good, num_inference_steps)
+        nearest = " or ".join(map(str, good[max(0, i - 1) : i + 1])) or "another timestep_spacing"
+        raise ValueError(f"num_inference_steps={num_inference_steps} {fault}: take {nearest}")
+
+
+def good_steps(scheduler, most: int | None = None) -> list[int]:
+    """Numbers of steps, up to `most` or all training timesteps, that `check_steps` lets pass; ascending."""
+    trial, limit = type(scheduler).from_config(scheduler.config), scheduler.config.num_train_timesteps
+    return [n for n in range(1, min(most or limit, limit) + 1) if not _find_fault(trial, n)]
+
+
+def _find_fault(scheduler, num_inference_steps: int) -> str | None:
+    """Set so many steps, and say what is wrong with the timesteps; None if nothing is."""
     scheduler.set_timesteps(num_inference_steps)
-    # One that does not begin at the last timestep has fewer; a step from one to itself divides by zero.
+    last = scheduler.config.num_train_timesteps - 1
+    first = min(int(scheduler.timesteps[0]), last)
+    # "trailing" strides of T / n from a clipped start are fewer than n; repeated timesteps divide by zero.
     if (distinct := len(scheduler.timesteps.unique())) < num_inference_steps:
-        raise ValueError(
-            f"num_inference_steps={num_inference_steps} is more than the {distinct} timesteps that this "
-            f"{type(scheduler).__name__} has: take fewer"
-        )
+        return f"does not fit: from t = {first} down {type(scheduler).__name__} has room for {distinct}"
+    signal = float(scheduler.alphas_cumprod[first]) ** 0.5 if hasattr(scheduler, "alphas_cumprod") else 0
+    if first < last and signal > MAX_FIRST_SIGNAL:  # no timestep is noisier than the last
+        return f"starts from noise at t = {first}, where √ᾱ is {signal:.2f}, above {MAX_FIRST_SIGNAL}"
+
+
+@contextmanager
+def eval_mode(*modules) -> Iterator[None]:
+    """Put what of these is a module into eval mode, and each of its parts back into the mode that it had."""
+    parts = [part for m in modules if isinstance(m, torch.nn.Module) for part in m.modules() if part.training]
+    try:
+        for part in parts:
+            part.training = False
+        yield
+    finally:
+        for part in parts:
+            part.training = True
+
+
+def quantize(images: torch.Tensor) -> torch.Tensor:
+    """Round images in [-1, 1] to the 256 levels of a picture file; still float, in [-1, 1]."""
+    return ((images + 1) * 127.5).round().div(127.5).sub(1)
 
 
 @torch.no_grad()
@@ -92,6 +127,9 @@ def sample_images(
     num_images: int,
     num_inference_steps: int = DEFAULT_STEPS,
     *,
+    condition: Callable | None = None,
+    labels: torch.Tensor | None = None,
+    guidance_scale: float = 1.0,
     eta: float = 0.0,
     seed: int = 0,
     batch_size: int = 250,
@@ -103,127 +141,108 @@ def sample_images(
 
     Parameters
     ----------
-    unet : UNet2DModel
-    scheduler : SchedulerMixin
-        From `make_scheduler`, or any with the same step interface.
-    num_images, num_inference_steps, batch_size : int
-    eta : float
-        From 0 to 1; only DDIM (arXiv 2010.02502) takes it.
-    seed : int
-    record_steps : sequence of int, optional
-        Numbers of steps (from 0) at which x_t and the estimate of x_0 are kept, for the first batch.
-    on_batch : callable, optional
-        Called with the number of images of each batch when it is done.
-    **step_options
-        For `scheduler.step`, for example `use_clipped_model_output=True`.
+    unet : UNet2DModel or UNet2DConditionModel; in eval mode while it draws
+    scheduler : SchedulerMixin, from `make_scheduler` or with the same step interface
+    num_images, num_inference_steps, batch_size, seed : int
+    condition : callable, optional
+        Turns `labels` into what the UNet is called with, as for `helpers.training.diffusion_loss`: a dict
+        of keyword arguments, or a tensor that becomes `encoder_hidden_states`.
+    labels : one-hot float Tensor [num_images, num_classes], optional
+    guidance_scale : float of classifier-free guidance (arXiv 2207.12598), against labels of zeros; 1: none
+    eta : float from 0 to 1; only DDIM (arXiv 2010.02502) takes it
+    record_steps : sequence of int, the steps (from 0) of the first batch that are recorded, optional
+    on_batch : callable that gets the number of images of each batch when it is done, optional
+    **step_options : for `scheduler.step`, for example `use_clipped_model_output=True`
 
     Returns
     -------
     Tensor [num_images, c, h, w] in [-1, 1], clipped
-        With `record_steps` also the trajectory, a list of (timestep, x_t, x_0-prediction of the step, or None
-        where the scheduler gives none).
+        With `record_steps` also the trajectory: (timestep, x_t, x_0-prediction or None if there is none).
 
     Raises
     ------
     ValueError
-        If a number is below 1, or steps or eta are out of range; before any work.
+        If a number is below 1, steps or eta do not suit, or condition, labels and guidance do not match.
     """
     if num_images < 1 or batch_size < 1:
         raise ValueError(f"num_images and batch_size must be at least 1; got {num_images} and {batch_size}")
+    if (condition is None) != (labels is None) or (labels is None and guidance_scale != 1):
+        raise ValueError("condition and labels go together, and guidance_scale other than 1 needs both")
+    if labels is not None and len(labels) != num_images:
+        raise ValueError(f"got {len(labels)} labels for {num_images} images")
     check_steps(scheduler, num_inference_steps, eta)
     generator = torch.Generator().manual_seed(seed)
     taken = inspect.signature(scheduler.step).parameters
-    options = {k: v for k, v in {"generator": generator, "eta": eta}.items() if k in taken} | step_options
+    step_options |= {k: v for k, v in {"generator": generator, "eta": eta}.items() if k in taken}
     like, size = next(unet.parameters()), unet.config.sample_size
     shape = (unet.config.in_channels, *([size] * 2 if isinstance(size, int) else size))
     counts = [min(batch_size, num_images - start) for start in range(0, num_images, batch_size)]
     # Before any step draws noise of its own: so that every scheduler starts from the same.
     noises = [torch.randn(count, *shape, generator=generator) for count in counts]
+    label_batches = [None] * len(counts) if labels is None else labels.to(like.device).split(counts)
+    if guidance_scale != 1:  # both halves go through the UNet as one batch: without labels, then with
+        label_batches = [torch.cat([torch.zeros_like(batch), batch]) for batch in label_batches]
     images, trajectory = [], []
-    for batch, noise in enumerate(noises):
-        scheduler.set_timesteps(num_inference_steps)
-        image = noise.to(like.device, like.dtype) * scheduler.init_noise_sigma
-        for i, t in enumerate(scheduler.timesteps):
-            prediction = unet(scheduler.scale_model_input(image, t), t).sample
-            step = scheduler.step(prediction, t, image, **options)
-            if record_steps is not None and batch == 0 and i in record_steps:
-                estimate = getattr(step, "pred_original_sample", None)
-                trajectory.append((int(t), image.cpu(), estimate if estimate is None else estimate.cpu()))
-            image = step.prev_sample
-        images.append(image.float().clamp(-1, 1).cpu())
-        on_batch(len(noise))
-    images = torch.cat(images)
-    return images if record_steps is None else (images, trajectory)
+    with eval_mode(unet, condition):
+        for noise, batch in zip(noises, label_batches, strict=True):
+            scheduler.set_timesteps(num_inference_steps)
+            latents = noise.to(like.device, like.dtype) * scheduler.init_noise_sigma
+            extra = {} if condition is None else condition(batch)
+            recorded = () if images else record_steps or ()
+            x_0 = _denoise(
+                unet, scheduler, latents, extra, guidance_scale, step_options, recorded, trajectory
+            )
+            images.append(x_0.float().clamp(-1, 1).cpu())
+            on_batch(len(noise))
+    return torch.cat(images) if record_steps is None else (torch.cat(images), trajectory)
+
+
+def _denoise(unet, scheduler, latents, extra, guidance_scale, step_options, record_steps, trajectory):
+    """The denoising loop: from noise to images; adds the steps to be recorded to the trajectory."""
+    extra = extra if isinstance(extra, dict) else {"encoder_hidden_states": extra.to(latents.dtype)}
+    for i, t in enumerate(scheduler.timesteps):
+        if guidance_scale == 1:
+            noise_pred = unet(scheduler.scale_model_input(latents, t), t, **extra).sample
+        else:
+            model_input = scheduler.scale_model_input(torch.cat([latents] * 2), t)
+            noise_pred_uncond, noise_pred_cond = unet(model_input, t, **extra).sample.chunk(2)
+            noise_pred = noise_pred_uncond + guidance_scale * (noise_pred_cond - noise_pred_uncond)
+        step = scheduler.step(noise_pred, t, latents, **step_options)
+        if i in record_steps:
+            estimate = step.get("pred_original_sample")
+            trajectory.append((int(t), latents.cpu(), None if estimate is None else estimate.cpu()))
+        latents = step.prev_sample
+    return latents
 
 
 def generate_images(
-    pipeline,
-    num_images: int,
-    *,
-    labels: torch.Tensor | None = None,
-    num_inference_steps: int = DEFAULT_STEPS,
-    seed: int = 0,
-    batch_size: int = 250,
-    **kwargs,
+    pipeline, num_images: int, *, labels=None, num_inference_steps: int = DEFAULT_STEPS, **options
 ) -> torch.Tensor:
-    """Draw images with a diffusers pipeline, in batches that a small machine can hold.
+    """Draw images with a pipeline's UNet and scheduler, as a picture file holds them; with a progress bar.
 
     Parameters
     ----------
     pipeline : DiffusionPipeline
-        With a `unet` and a `scheduler`, which is the sampler; one that takes labels is called itself.
-    num_images : int
+        With a `class_net`, if it takes labels. Its own loop does not run: DDPMPipeline's knows DDPM only.
+    num_images, num_inference_steps : int
     labels : int64 Tensor [num_images] or one-hot [num_images, num_classes], optional
-        For pipelines that take them.
-    num_inference_steps : int
-    seed : int
-        Same seed, batch size and machine: same images.
-    **kwargs
-        Passed on: `guidance_scale` with labels, options of the scheduler's step without.
+    **options : of `sample_images`: `seed`, `batch_size`, `guidance_scale`, ...
 
     Returns
     -------
-    Tensor [num_images, c, h, w]
-        In [-1, 1], rounded to the 256 levels of a picture file.
+    Tensor [num_images, c, h, w] in [-1, 1], rounded to 256 levels
 
     Raises
     ------
     ValueError
-        If labels are missing, not wanted or not one per image, a number is below 1, or more steps are
-        asked for than the scheduler was trained with.
+        If labels are missing or not wanted, and for all that `sample_images` and the pipeline refuse.
     """
-    if num_images < 1 or batch_size < 1:
-        raise ValueError(f"num_images and batch_size must be at least 1; got {num_images} and {batch_size}")
     if hasattr(pipeline, "class_net") != (labels is not None):
         wanted = "labels: pass labels=..." if labels is None else "no labels: leave them out"
         raise ValueError(f"a {type(pipeline).__name__} takes {wanted}")
-    if labels is not None and len(labels) != num_images:
-        raise ValueError(f"got {len(labels)} labels for {num_images} images")
-    check_steps(pipeline.scheduler, num_inference_steps)
+    if labels is not None:
+        pipeline.check_inputs(num_inference_steps, options.get("guidance_scale", 1.0))
+        options |= {"condition": pipeline.class_net, "labels": pipeline.prepare_labels(labels)}
     with progress_bar(num_images, desc="drawing") as bar:
-        if labels is None:
-            # Not through the pipeline: DDPMPipeline's loop knows DDPM's step only.
-            images = sample_images(
-                pipeline.unet,
-                pipeline.scheduler,
-                num_images,
-                num_inference_steps,
-                seed=seed,
-                batch_size=batch_size,
-                on_batch=bar.update,
-                **kwargs,
-            )
-            return ((images + 1) * 127.5).round().div(127.5).sub(1)
-        generator, parts = torch.Generator().manual_seed(seed), []
-        pipeline.set_progress_bar_config(disable=True)
-        for batch in torch.as_tensor(labels).split(batch_size):
-            images = pipeline(
-                batch,
-                generator=generator,
-                num_inference_steps=num_inference_steps,
-                output_type="pt",
-                **kwargs,
-            ).images
-            parts.append(images.cpu())
-            bar.update(len(batch))
-    return (torch.cat(parts) * 255).round().div(127.5).sub(1)
+        options |= {"num_inference_steps": num_inference_steps, "on_batch": bar.update}
+        return quantize(sample_images(pipeline.unet, pipeline.scheduler, num_images, **options))

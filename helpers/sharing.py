@@ -148,7 +148,7 @@ def push_to_hub(
     from huggingface_hub.errors import HTTPError
     from huggingface_hub.utils import logging
 
-    from .datasets.online import probe
+    from .datasets.online import ask_server
 
     _check_name(repo_id)
     if not (Path(folder) / "model_index.json").is_file():
@@ -159,7 +159,7 @@ def push_to_hub(
     again = f'{folder} is as it was; to try again: push_to_hub("{folder}", "{repo_id}")'
     if not re.fullmatch("[!-~]+", token):  # as a header it would be shown in the client's error
         raise PermissionError(f"a token is one word of ASCII characters, and this is none. {again}")
-    if constants.HF_HUB_OFFLINE or not probe(constants.ENDPOINT)():
+    if constants.HF_HUB_OFFLINE or not ask_server(constants.ENDPOINT)():
         why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else f"{constants.ENDPOINT} does not answer"
         raise ConnectionError(f"nothing was sent: {why}. {again}")
     verbosity, no_xet = logging.get_verbosity(), constants.HF_HUB_DISABLE_XET

@@ -121,7 +121,7 @@ def test_recipes_train_and_draw(one_thread, monkeypatch):
         assert any(not torch.equal(before[key], after[key]) for key in before)
         recipe.model.eval()
         with torch.no_grad():
-            assert recipe.sample(2, 0, 2).shape == (2, 3, 16, 16)
+            assert recipe.sample(2, 0, 5).shape == (2, 3, 16, 16)
 
 
 def test_our_snapshot_holds_the_averaged_weights(one_thread):

@@ -4,24 +4,12 @@ import numpy as np
 import pytest
 import torch
 from conftest import make_conditional_unet
-from diffusers import (
-    DDIMScheduler,
-    DDPMScheduler,
-    DPMSolverMultistepScheduler,
-    HeunDiscreteScheduler,
-    UniPCMultistepScheduler,
-)
+from diffusers import DDIMScheduler, DDPMScheduler
 
 from helpers.pipelines import ConditionalDDPMPipeline, LabelEmbedder, to_label_tensor
+from helpers.sampling import SCHEDULERS
 
 NAMES = ("hero", "food", "spell")
-SCHEDULERS = (
-    DDPMScheduler,
-    DDIMScheduler,
-    DPMSolverMultistepScheduler,
-    UniPCMultistepScheduler,
-    HeunDiscreteScheduler,
-)
 
 
 def make_pipeline(label_dropout: float = 0.1, **scheduler_settings) -> ConditionalDDPMPipeline:
@@ -29,7 +17,8 @@ def make_pipeline(label_dropout: float = 0.1, **scheduler_settings) -> Condition
     with torch.random.fork_rng():
         torch.manual_seed(0)
         class_net = LabelEmbedder(3, 12, NAMES, label_dropout)
-    settings = {"num_train_timesteps": 40, "beta_schedule": "squaredcos_cap_v2"} | scheduler_settings
+    settings = {"num_train_timesteps": 40, "beta_schedule": "squaredcos_cap_v2"}
+    settings |= {"timestep_spacing": "trailing"} | scheduler_settings  # with which any number of steps suits
     pipeline = ConditionalDDPMPipeline(
         make_conditional_unet().eval(), class_net.eval(), DDPMScheduler(**settings)
     )
@@ -82,10 +71,23 @@ def test_labels_are_taken_in_every_form(labels):
     assert torch.equal(tensor, torch.tensor([[1.0, 0, 0], [0, 0, 1]]))
 
 
-def test_single_and_soft_labels():
-    assert torch.equal(to_label_tensor("food", 3, NAMES), torch.tensor([[0.0, 1, 0]]))
-    assert torch.equal(to_label_tensor(1, 3), torch.tensor([[0.0, 1, 0]]))
-    assert torch.equal(to_label_tensor([[0.5, 0.5, 0]], 3), torch.tensor([[0.5, 0.5, 0]]))
+@pytest.mark.parametrize(
+    ("label", "row"),
+    [
+        ("food", [0.0, 1, 0]),
+        (1, [0.0, 1, 0]),
+        (torch.tensor(1), [0.0, 1, 0]),
+        ([[0.5, 0.5, 0]], [0.5, 0.5, 0]),
+        (torch.tensor([0.0, 1, 0]), [0.0, 1, 0]),  # one row of floats is one label
+        (np.array([False, True, False]), [0.0, 1, 0]),
+    ],
+)
+def test_single_and_soft_labels(label, row):
+    assert torch.equal(to_label_tensor(label, 3, NAMES), torch.tensor([row]))
+
+
+def test_integers_in_a_row_are_class_numbers():
+    assert torch.equal(to_label_tensor(torch.tensor([0, 1, 0]), 3), torch.eye(3)[[0, 1, 0]])
 
 
 @pytest.mark.parametrize(
@@ -97,6 +99,7 @@ def test_single_and_soft_labels():
         ([[1, 0]], ValueError, r"a row of labels must be 3 finite numbers; got \(2,\)"),
         ([[1, 0, float("nan")]], ValueError, "3 finite numbers"),
         (torch.zeros(2, 4), ValueError, r"got \(4,\)"),
+        (torch.zeros(4), ValueError, r"got \(4,\)"),
         (torch.zeros(1, 1, 3), ValueError, r"got \(1, 3\)"),
         ([], ValueError, "class_labels is empty"),
         (torch.zeros(0, 3), ValueError, "class_labels is empty"),
@@ -160,38 +163,25 @@ def test_loop_is_that_of_the_papers(pipeline):
     torch.testing.assert_close(draw(pipeline, seed=3), (image / 2 + 0.5).clamp(0, 1))
 
 
-@pytest.mark.parametrize("scale", [0.0, 0.5, 3.0])
-def test_guidance_is_the_formula(pipeline, scale):
-    calls, step = [], pipeline.scheduler.step
+@pytest.mark.parametrize("scale", [0.0, 0.5, 1.0, 3.0])
+def test_guidance_is_the_formula_in_one_batch_and_costs_nothing_at_one(pipeline, monkeypatch, scale):
+    steps, sizes, step, forward = [], [], pipeline.scheduler.step, pipeline.unet.forward
 
-    def watch(prediction, *args, **options):
-        calls.append(prediction)
-        return step(prediction, *args, **options)
+    def watch(prediction, t, sample, generator):
+        steps.append(prediction)
+        return step(prediction, t, sample, generator=generator)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline.scheduler, "step", watch)
-        patch.setattr(pipeline, "prepare_extra_step_kwargs", lambda generator, eta: {"generator": generator})
-        draw(pipeline, guidance_scale=scale, num_inference_steps=1)
-    image, labels = torch.randn(2, 3, 8, 8, generator=seeded(0)), torch.eye(3)[:2]
+    monkeypatch.setattr(pipeline.scheduler, "step", watch)
+    monkeypatch.setattr(
+        pipeline.unet, "forward", lambda x, *a, **kw: sizes.append(len(x)) or forward(x, *a, **kw)
+    )
+    draw(pipeline, guidance_scale=scale, num_inference_steps=2)
+    assert sizes == [2 if scale == 1 else 4] * 2
+    image, labels, t = torch.randn(2, 3, 8, 8, generator=seeded(0)), torch.eye(3)[:2], 39
     with torch.no_grad():
-        t = pipeline.scheduler.timesteps[0]
-        without = pipeline.unet(image, t, pipeline.class_net(torch.zeros(2, 3))).sample
-        with_label = pipeline.unet(image, t, pipeline.class_net(labels)).sample
-    torch.testing.assert_close(calls[0], without + scale * (with_label - without), atol=1e-5, rtol=1e-4)
-
-
-def test_guidance_runs_one_batch_and_costs_nothing_at_one(pipeline):
-    sizes, forward = [], pipeline.unet.forward
-
-    def watch(sample, *args, **options):
-        sizes.append(len(sample))
-        return forward(sample, *args, **options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline.unet, "forward", watch)
-        draw(pipeline)
-        draw(pipeline, guidance_scale=2.0)
-    assert sizes == [2] * 4 + [4] * 4
+        without = forward(image, t, pipeline.class_net(torch.zeros(2, 3))).sample
+        with_label = forward(image, t, pipeline.class_net(labels)).sample
+    torch.testing.assert_close(steps[0], without + scale * (with_label - without), atol=1e-5, rtol=1e-4)
 
 
 def test_labels_decide_what_is_drawn(pipeline):
@@ -199,7 +189,7 @@ def test_labels_decide_what_is_drawn(pipeline):
     assert torch.equal(draw(pipeline, ["hero"]), draw(pipeline, [0]))
 
 
-@pytest.mark.parametrize("kind", SCHEDULERS)
+@pytest.mark.parametrize("kind", sorted({kind for kind, _ in SCHEDULERS.values()}, key=str))
 @pytest.mark.parametrize("scale", [1.0, 2.0])
 def test_each_image_of_a_list_of_generators_is_that_image_alone(kind, scale):
     pipeline = make_pipeline()
@@ -231,16 +221,21 @@ def test_output_types_agree(pipeline):
     assert isinstance(as_tuple, tuple) and len(as_tuple[0]) == 1
 
 
-def test_callback_sees_each_step_and_may_change_the_image(pipeline):
+def test_callback_sees_each_step_and_may_change_the_latents(pipeline):
     seen = []
 
-    def watch(pipe, i, t, kwargs):
-        seen.append((pipe is pipeline, i, int(t), kwargs["image"].shape))
-        return {"image": torch.zeros_like(kwargs["image"])} if i == 3 else None
+    def watch(pipe, i, t, callback_kwargs):
+        latents = callback_kwargs["latents"]
+        seen.append((pipe is pipeline, i, int(t), latents.shape))
+        return {"latents": torch.zeros_like(latents)} if i == 3 else callback_kwargs
 
-    images = draw(pipeline, callback_on_step_end=watch)
-    assert seen == [(True, i, t, (2, 3, 8, 8)) for i, t in enumerate((30, 20, 10, 0))]
+    images = draw(pipeline, callback_on_step_end=watch, callback_on_step_end_tensor_inputs=["latents"])
+    assert seen == [(True, i, t, (2, 3, 8, 8)) for i, t in enumerate((39, 29, 19, 9))]
     assert (images == 0.5).all()
+    given = []
+    options = {"callback_on_step_end": lambda *args: given.append(args[3]) or {}}
+    assert torch.equal(draw(pipeline, callback_on_step_end_tensor_inputs=[], **options), draw(pipeline))
+    assert given == [{}] * 4
 
 
 def test_bfloat16_draws(one_thread):
@@ -299,6 +294,7 @@ def test_prediction_type_survives_a_change_of_scheduler_and_a_round_trip(tmp_pat
         ({"eta": 1.5}, "eta must be from 0 .* got 1.5"),
         ({"eta": -0.1}, "eta must be from 0"),
         ({"output_type": "latent"}, "output_type must be"),
+        ({"callback_on_step_end_tensor_inputs": ["image"]}, r"must be in \['latents'\]; got {'image'}"),
     ],
 )
 def test_wrong_options_are_refused_before_any_work(pipeline, options, words):

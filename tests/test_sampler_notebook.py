@@ -8,7 +8,7 @@ from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 from notebook_cells import NOTEBOOKS, check_cell, defining_cell, solution
 
 from helpers.datasets import load_sprites
-from helpers.plotting import plot_generated_images
+from helpers.plotting import plot_generated_images, to_tensor
 from helpers.sampling import make_scheduler, sample_images
 from helpers.weights import find_weights
 
@@ -32,9 +32,6 @@ def lesson(one_thread):
         "shares": torch.linspace(0, 1, 9),
         "make_scheduler": make_scheduler,
         "sample_images": sample_images,
-        "plot_generated_images": lambda images, rows, cols, **kwargs: plot_generated_images(
-            images, rows, cols, **kwargs
-        ).to_png(),
     }
     for function in ("ddim_step", "slerp", "invert"):
         exec(defining_cell(THIRD, function), names)
@@ -132,18 +129,56 @@ def test_solutions_find_rows_of_the_stored_comparison():
     exec(solution(THIRD, 3), names)
     assert names["best"]["model_calls"] <= 20
     calls = [names["fewest_calls"](names["cheap"], within)["model_calls"] for within in (0.0, 0.2, 9.0)]
-    assert calls[0] >= calls[1] >= calls[2] == 9
+    assert calls[0] >= calls[1] >= calls[2] == 10
 
 
-@pytest.mark.parametrize("number", [4, 5, 6])
-def test_solutions_draw(lesson, number):
+@pytest.fixture
+def drawn(lesson, monkeypatch):
+    """What a solution hands to `plot_generated_images`, as (images in [-1, 1], rows, cols)."""
+    figures = []
+
+    def watch(images, rows, cols, **kwargs):
+        plot_generated_images(images, rows, cols, **kwargs).to_png()
+        figures.append((to_tensor(images), rows, cols))
+
+    monkeypatch.setitem(lesson, "plot_generated_images", watch)
+    return figures
+
+
+def test_solution_4_draws_heroes_that_clipping_saves(lesson, drawn):
+    exec(solution(THIRD, 4), dict(lesson))
+    (images, rows, cols), *_ = drawn
+    assert (rows, cols) == (3, 5) and images.shape == (15, 3, 16, 16)
+    at_the_ends = [float((row.abs() > 0.99).float().mean()) for row in images.split(5)]
+    assert at_the_ends[1] > 0.9 > max(at_the_ends[0], at_the_ends[2])
+    assert (images[:5] - images[10:]).abs().mean() < (images[:5] - images[5:10]).abs().mean()
+
+
+def test_solution_5_draws_a_row_for_each_eta(lesson, drawn, capsys):
     names = dict(lesson)
-    names["sample_images"] = lambda unet, sampler, count, steps, **kw: sample_images(
-        unet, sampler, 2, 3, **kw
+    names["sample_images"] = lambda unet, scheduler, count, steps, **options: sample_images(
+        unet, scheduler, 2, 10, **options
     )
-    code = (
-        solution(THIRD, number)
-        .replace("cols=8", "cols=2")
-        .replace("num_inference_steps=50", "num_inference_steps=3")
-    )
-    exec(code.replace(", 50)", ", 5)").replace(", 50,", ", 5,"), names)
+    exec(solution(THIRD, 5).replace("cols=8", "cols=2"), names)
+    (images, rows, cols), *_ = drawn
+    assert (rows, cols) == (4, 2) and len(images) == 8
+    by_eta = images.split(2)
+    expected = sample_images(lesson["unet"], make_scheduler(lesson["ddpm"], "ddim"), 2, 10, seed=5)
+    torch.testing.assert_close(by_eta[0], expected)
+    distances = [float((row - by_eta[0]).square().mean().sqrt()) for row in by_eta]
+    assert distances[0] == 0 and min(distances[2:]) > 0.1
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "eta 0.0: 0 of 8 are another picture" and printed[3].startswith("eta 1.0: 2 of 8")
+
+
+def test_solution_6_leads_from_sprite_to_sprite(lesson, drawn):
+    exec(solution(THIRD, 6).replace(", 50)", ", 20)").replace(", 50,", ", 20,"), dict(lesson))
+    (images, rows, cols), *_ = drawn
+    assert (rows, cols) == (2, 9) and len(images) == 18
+    first, last = lesson["originals"][:2]
+    way, averages = images.split(9)
+    for row, tolerance in ((way, 0.15), (averages, 1e-6)):
+        for image, sprite in ((row[0], first), (row[-1], last)):
+            assert float((image - sprite).square().mean().sqrt()) < tolerance
+    torch.testing.assert_close(averages[4], (first + last) / 2)
+    assert float((way[4] - averages[4]).square().mean().sqrt()) > 0.1

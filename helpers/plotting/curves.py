@@ -16,6 +16,12 @@ def get_alphas(noise_scheduler) -> np.ndarray:
     return np.asarray(noise_scheduler.alphas_cumprod.cpu(), dtype=np.float64)
 
 
+def snr_db(alphas_cumprod) -> np.ndarray:
+    """Signal-to-noise ratio ᾱ / (1 - ᾱ) in decibels, 10 log₁₀ of it; finite also where ᾱ is 0 or 1."""
+    alphas = np.asarray(alphas_cumprod, dtype=np.float64).clip(1e-12, 1 - 1e-12)
+    return 10 * np.log10(alphas / (1 - alphas))
+
+
 def plot_noise_schedule(noise_schedulers) -> Figure:
     """Draw signal √ᾱ_t and noise √(1 - ᾱ_t) over t, and their ratio 10 log₁₀(ᾱ_t / (1 - ᾱ_t)) in decibels.
 
@@ -31,8 +37,7 @@ def plot_noise_schedule(noise_schedulers) -> Figure:
     if not isinstance(noise_schedulers, Mapping):
         noise_schedulers = {"": noise_schedulers}
     names, colours = list(noise_schedulers), pick_colours(noise_schedulers)
-    # A schedule may end at no signal at all: keep the logarithm finite.
-    curves = [get_alphas(scheduler).clip(1e-12, 1 - 1e-12) for scheduler in noise_schedulers.values()]
+    curves = [get_alphas(scheduler) for scheduler in noise_schedulers.values()]
     coefficients = ("Signal and noise in $x_t$", "coefficient", "linear")
     ratio = ("Signal-to-noise ratio", "SNR in dB", "linear")
     with rc_context(STYLE):
@@ -40,7 +45,7 @@ def plot_noise_schedule(noise_schedulers) -> Figure:
         for name, alphas, colour in zip(names, curves, colours, strict=True):
             axes[0].plot(np.sqrt(alphas), color=colour)
             axes[0].plot(np.sqrt(1 - alphas), color=colour, linestyle=(0, (4, 2)))
-            axes[1].plot(10 * np.log10(alphas / (1 - alphas)), color=colour, label=name)
+            axes[1].plot(snr_db(alphas), color=colour, label=name)
         # The last steps of a cosine schedule would flatten the rest.
         axes[1].set_ylim(bottom=max(-50, axes[1].get_ylim()[0]))
         label_ends(axes[0], ("noise √(1 - ᾱ)", "signal √ᾱ"), (1, 0), (INK, INK))

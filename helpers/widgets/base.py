@@ -7,6 +7,19 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from ..plotting.style import WIDTH
+from ..sampling import good_steps
+
+LATE = {
+    "continuous_update": False
+}  # a slider answers when it is let go: each answer takes a part of a second
+MOST_STEPS = 100
+
+
+def make_steps_slider(scheduler, num_inference_steps: int) -> ipywidgets.SelectionSlider:
+    """A slider over the numbers of steps that suit a scheduler, at the nearest to the one asked for."""
+    good = good_steps(scheduler, MOST_STEPS)
+    nearest = min(good, key=lambda n: abs(n - num_inference_steps))
+    return ipywidgets.SelectionSlider(options=good, value=nearest, description="steps", **LATE)
 
 
 class Explorer(ipywidgets.VBox):

@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 
 from ..plotting import plot_generated_images
-from .base import Explorer
+from .base import LATE, Explorer, make_steps_slider
 
 IMAGES = 4  # at once: guided ones in 20 steps take well under a second on two cores
 
@@ -17,22 +17,24 @@ class LabelExplorer(Explorer):
 
     def __init__(self, pipeline, num_inference_steps: int = 20):
         self.pipeline = pipeline
-        config, most = pipeline.class_net.config, pipeline.scheduler.config.num_train_timesteps
+        config = pipeline.class_net.config
         self.class_names = tuple(config.class_names or range(config.num_classes))
         names = [(str(name), i) for i, name in enumerate(self.class_names)]
         self.label = ipywidgets.Dropdown(options=names, description="class")
-        # A slider answers when it is let go: each answer takes a part of a second.
-        late = {"continuous_update": False}
-        self.seed = ipywidgets.IntSlider(0, 0, 99, description="seed", **late)
-        self.steps = ipywidgets.IntSlider(num_inference_steps, 2, min(100, most), description="steps", **late)
-        self.guidance = ipywidgets.FloatSlider(1, min=0, max=8, step=0.5, description="guidance", **late)
+        self.seed = ipywidgets.IntSlider(0, 0, 99, description="seed", **LATE)
+        self.steps = make_steps_slider(pipeline.scheduler, num_inference_steps)
+        self.guidance = ipywidgets.FloatSlider(1, min=0, max=8, step=0.5, description="guidance", **LATE)
         super().__init__([self.label, self.seed, self.steps, self.guidance])
 
     def generate(self, labels: list[int], guidance_scale: float) -> list:
         """Draw one picture per label; picture i has a seed of its own."""
         generators = [torch.Generator().manual_seed(1000 * self.seed.value + i) for i in range(len(labels))]
+        callers = getattr(self.pipeline, "_progress_bar_config", {})
         self.pipeline.set_progress_bar_config(disable=True)
-        return self.pipeline(labels, guidance_scale, generators, num_inference_steps=self.steps.value).images
+        try:
+            return self.pipeline(labels, guidance_scale, generators, self.steps.value).images
+        finally:
+            self.pipeline.set_progress_bar_config(**callers)
 
     def draw(self) -> tuple[bytes, str]:
         """Draw the chosen state."""
@@ -58,7 +60,7 @@ def label_explorer(pipeline, num_inference_steps: int = 20) -> LabelExplorer:
     ----------
     pipeline : ConditionalDDPMPipeline
     num_inference_steps : int
-        Where the slider starts; from 2 to 100.
+        Where the slider starts: the nearest number up to 100 that suits the scheduler.
 
     Raises
     ------

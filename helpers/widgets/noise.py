@@ -1,6 +1,7 @@
 """What noise does to an image: timestep, schedule and image to choose."""
 
 from collections.abc import Mapping
+from functools import cache, partial
 
 import ipywidgets
 import numpy as np
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from ..plotting import plot_forward_process, to_images, to_tensor
+from ..plotting.curves import snr_db
 from ..plotting.style import PAD, PALETTE, RATIO, STYLE, WIDTH, NotebookFigure, encode_png
 from .base import Explorer
 
@@ -19,26 +21,8 @@ SIDE, TOP, HEIGHT = 160, PAD + 22, 240  # screen pixels: a picture's side and up
 DECIBELS = 40  # the curve is drawn from -40 to 40 dB
 
 
-def signal_to_noise_db(alphas_cumprod) -> np.ndarray:
-    """Signal-to-noise ratio ᾱ / (1 - ᾱ) in decibels (10 log₁₀ of it), finite also for ᾱ = 0."""
-    alphas = np.asarray(alphas_cumprod, dtype=np.float64).clip(1e-12, 1 - 1e-12)
-    return 10 * np.log10(alphas / (1 - alphas))
-
-
 def draw_background(noise_schedulers: Mapping, schedule: str) -> tuple[np.ndarray, np.ndarray]:
-    """Draw what stays while the timestep changes: titles, and the curves of the signal-to-noise ratio.
-
-    Parameters
-    ----------
-    noise_schedulers : dict of schedulers by name
-    schedule : str
-        The one whose curve is strong.
-
-    Returns
-    -------
-    uint8 array [height, width, 3], float array [num_train_timesteps, 2]
-        The picture, and where on it (x, y) the chosen curve is at each timestep.
-    """
+    """Draw the SNR curves, uint8 [height, width, 3], and say where on them (x, y) each timestep of one is."""
     left = PAD + 2 * (SIDE + PAD) + 50
     box = (left / WIDTH, 50 / HEIGHT, (WIDTH - 2 * PAD - left) / WIDTH, 1 - (50 + TOP) / HEIGHT)
     with rc_context(STYLE):
@@ -48,19 +32,16 @@ def draw_background(noise_schedulers: Mapping, schedule: str) -> tuple[np.ndarra
         for i, title in enumerate(("$x_0$", "$x_t$")):
             figure.text((PAD + i * (SIDE + PAD)) / WIDTH, 1 - (TOP - 7) / HEIGHT, title)
         for (name, scheduler), colour in zip(noise_schedulers.items(), PALETTE, strict=False):
-            curve = signal_to_noise_db(scheduler.alphas_cumprod)
+            curve = snr_db(scheduler.alphas_cumprod)
             axes.plot(curve, color=colour, alpha=1 if name == schedule else 0.3)
         pixels = figure.to_pixels()
-    chosen = signal_to_noise_db(noise_schedulers[schedule].alphas_cumprod).clip(-DECIBELS, DECIBELS)
+    chosen = snr_db(noise_schedulers[schedule].alphas_cumprod).clip(-DECIBELS, DECIBELS)
     places = axes.transData.transform(np.column_stack([np.arange(len(chosen)), chosen]))
     return pixels, np.column_stack([places[:, 0], len(pixels) - places[:, 1]])
 
 
 def draw_noise_level(background: np.ndarray, place: np.ndarray, clean, noisy) -> np.ndarray:
-    """Lay a clean and a noisy image [c, h, w] and a dot at `place` (x, y) on a copy of the background.
-
-    Returns uint8 [height, width, 3].
-    """
+    """Lay a clean and a noisy image [c, h, w] and a dot at `place` (x, y) on a copy of the background."""
     images = to_images([clean, noisy])
     images = images[:, :: -(-images.shape[1] // (SIDE * RATIO)), :: -(-images.shape[2] // (SIDE * RATIO))]
     zoom = max(1, SIDE // max(images.shape[1:3]) * RATIO)
@@ -82,7 +63,7 @@ class NoiseExplorer(Explorer):
         self.noise_schedulers = {
             name: DDPMScheduler(num_train_timesteps, beta_schedule=beta) for name, beta in SCHEDULES.items()
         }
-        self.backgrounds = {}
+        self.background = cache(partial(draw_background, self.noise_schedulers))
         last = num_train_timesteps - 1
         self.timestep = ipywidgets.IntSlider(last // 4, 0, last, description="timestep t")
         self.schedule = ipywidgets.Dropdown(options=list(SCHEDULES), value="cosine", description="schedule")
@@ -93,14 +74,12 @@ class NoiseExplorer(Explorer):
     def draw(self) -> tuple[bytes, str]:
         """Draw the chosen state."""
         name, t, i = self.schedule.value, self.timestep.value, self.image.value
-        if name not in self.backgrounds:
-            self.backgrounds[name] = draw_background(self.noise_schedulers, name)
-        pixels, places = self.backgrounds[name]
+        pixels, places = self.background(name)
         scheduler = self.noise_schedulers[name]
         noisy = scheduler.add_noise(self.clean[i, None], self.noise[i, None], torch.tensor([t]))[0]
         alpha = float(scheduler.alphas_cumprod[t])
         mixture = f"x<sub>t</sub> = {alpha**0.5:.2f} x<sub>0</sub> + {(1 - alpha) ** 0.5:.2f} ε"
-        text = f"t = {t}: {mixture}, <b>SNR {signal_to_noise_db(alpha):.1f} dB</b>"
+        text = f"t = {t}: {mixture}, <b>SNR {snr_db(alpha):.1f} dB</b>"
         return encode_png(draw_noise_level(pixels, places[t], self.clean[i], noisy)), text
 
     def static_picture(self) -> Figure:

@@ -1,4 +1,4 @@
-"""Play with a sampler's settings, and walk along what it did."""
+"""Play with a scheduler's settings, and walk along the trajectory."""
 
 import inspect
 import time
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ..plotting import plot_denoising_steps, plot_generated_images, to_tensor
 from ..sampling import SCHEDULERS, SPACINGS, make_scheduler, sample_images
-from .base import Explorer
+from .base import LATE, Explorer, make_steps_slider
 
 FRAMES = 9  # pictures in a filmstrip
 
@@ -21,50 +21,56 @@ def evenly(count: int, most: int = FRAMES) -> list[int]:
 
 
 class SamplerPlayground(Explorer):
-    """Scheduler, steps, eta, clipping, spacing and seed to choose; the way of one image from noise."""
+    """Scheduler, steps, eta, clipping, spacing and seed to choose; the trajectory of one image from noise."""
 
     def __init__(self, unet, noise_scheduler, num_inference_steps: int = 20):
         self.unet, self.noise_scheduler = unet, noise_scheduler
-        most = noise_scheduler.config.num_train_timesteps
-        late = {"continuous_update": False}
-        self.sampler = ipywidgets.Dropdown(options=list(SCHEDULERS), value="ddim", description="sampler")
-        self.steps = ipywidgets.IntSlider(num_inference_steps, 1, min(100, most), description="steps", **late)
-        self.eta = ipywidgets.FloatSlider(0, min=0, max=1, step=0.1, description="eta", **late)
-        clipping = [("default", None), ("yes", True), ("no", False)]
+        names, clipping = list(SCHEDULERS), [("default", None), ("yes", True), ("no", False)]
+        spacings = [("default", None), *((spacing, spacing) for spacing in SPACINGS)]
+        self.scheduler_name = ipywidgets.Dropdown(options=names, value="ddim", description="scheduler")
+        self.eta = ipywidgets.FloatSlider(0, min=0, max=1, step=0.1, description="eta", **LATE)
         self.clip = ipywidgets.Dropdown(options=clipping, description="clip_sample")
-        spacings = [("default", None), *((name, name) for name in SPACINGS)]
         self.spacing = ipywidgets.Dropdown(options=spacings, description="spacing")
-        self.seed = ipywidgets.IntSlider(0, 0, 99, description="seed", **late)
-        super().__init__([self.sampler, self.steps, self.eta, self.clip, self.spacing, self.seed])
+        self.seed = ipywidgets.IntSlider(0, 0, 99, description="seed", **LATE)
+        self.steps = make_steps_slider(self.make_scheduler(), num_inference_steps)
+        super().__init__([self.scheduler_name, self.steps, self.eta, self.clip, self.spacing, self.seed])
 
-    def scheduler(self):
+    def make_scheduler(self):
         """Make the chosen scheduler, with what `make_scheduler` chooses where nothing is chosen."""
-        settings = {"timestep_spacing": self.spacing.value, "clip_sample": self.clip.value}
+        clip = self.clip.value if self.can_clip() else None
+        settings = {"timestep_spacing": self.spacing.value, "clip_sample": clip}
         chosen = {name: value for name, value in settings.items() if value is not None}
-        if not self.can_clip():
-            chosen.pop("clip_sample", None)
-        return make_scheduler(self.noise_scheduler, self.sampler.value, **chosen)
+        return make_scheduler(self.noise_scheduler, self.scheduler_name.value, **chosen)
 
     def can_clip(self) -> bool:
-        """Whether the chosen scheduler can clip its estimate of x_0."""
-        return "clip_sample" in inspect.signature(SCHEDULERS[self.sampler.value][0].__init__).parameters
+        """Whether the chosen scheduler can clip its x_0-prediction."""
+        return "clip_sample" in inspect.signature(SCHEDULERS[self.scheduler_name.value][0]).parameters
+
+    def update(self, change=None) -> None:
+        """Offer the numbers of steps that suit the chosen scheduler and spacing, then draw."""
+        if change is not None and change["owner"] in (self.scheduler_name, self.spacing):
+            offer = make_steps_slider(self.make_scheduler(), self.steps.value)
+            self.steps.unobserve(self.update, "value")  # new options choose the first of them for a moment
+            self.steps.options, self.steps.value = offer.options, offer.value
+            self.steps.observe(self.update, "value")
+        super().update(change)
 
     def sample(self) -> tuple[list, float]:
-        """Draw one image; return (timestep, x_t, estimate of x_0) up to the finished one, and the seconds."""
-        scheduler, steps, begun = self.scheduler(), self.steps.value, time.perf_counter()
+        """Draw one image: (timestep, x_t, x_0-prediction) up to the finished one, and the seconds."""
+        scheduler, steps, begun = self.make_scheduler(), self.steps.value, time.perf_counter()
         scheduler.set_timesteps(steps)
         record_steps = evenly(len(scheduler.timesteps))[:-1] or [0]  # the finished picture is the last
         options = {"eta": self.eta.value, "seed": self.seed.value, "record_steps": record_steps}
         images, trajectory = sample_images(self.unet, scheduler, 1, steps, **options)
         seconds = time.perf_counter() - begun
-        # Where the scheduler gives no estimates, the last picture has none either.
+        # Where the scheduler gives no predictions of x_0, the last picture has none either.
         return [*trajectory, (0, images, None if trajectory[-1][2] is None else images)], seconds
 
     def draw(self) -> tuple[bytes, str]:
         """Draw the chosen state."""
         trajectory, seconds = self.sample()
-        words = [f"{self.sampler.value}, {self.steps.value} steps in <b>{seconds:.2f} s</b>"]
-        if self.eta.value and self.sampler.value != "ddim":
+        words = [f"{self.scheduler_name.value}, {self.steps.value} steps in <b>{seconds:.2f} s</b>"]
+        if self.eta.value and self.scheduler_name.value != "ddim":
             words.append("only ddim takes eta")
         if self.clip.value is not None and not self.can_clip():
             words.append("clip_sample is no setting of it")
@@ -76,7 +82,7 @@ class SamplerPlayground(Explorer):
 
 
 def _filmstrip(trajectory: list) -> Figure:
-    """Draw the way of the first image, with the estimates of x_0 where the scheduler gives them."""
+    """Draw the trajectory of the first image, with the x_0-predictions where the scheduler gives them."""
     times, images, estimates = zip(*trajectory, strict=True)
     if any(estimate is None for estimate in estimates):
         return plot_denoising_steps([x[0] for x in images], times)
@@ -109,7 +115,7 @@ class DenoisingPlayer(Explorer):
 
 
 def sampler_playground(unet, noise_scheduler, num_inference_steps: int = 20) -> SamplerPlayground:
-    """Play with scheduler, steps, eta, clipping, spacing and seed, and see the way and the seconds.
+    """Play with scheduler, steps, eta, clipping, spacing and seed: the trajectory of one image, and the time.
 
     Parameters
     ----------
@@ -117,13 +123,13 @@ def sampler_playground(unet, noise_scheduler, num_inference_steps: int = 20) -> 
     noise_scheduler : SchedulerMixin
         The one that the UNet was trained with.
     num_inference_steps : int
-        Where the slider starts; from 1 to 100.
+        Where the slider starts: the nearest number up to 100 that suits the scheduler.
     """
     return SamplerPlayground(unet, noise_scheduler, num_inference_steps)
 
 
 def denoising_player(images: torch.Tensor, timesteps: Sequence[int]) -> DenoisingPlayer:
-    """Play, pause and scrub the way of one image from noise to picture.
+    """Play, pause and scrub the trajectory of one image from noise to picture.
 
     Parameters
     ----------
