@@ -1,14 +1,11 @@
 """State on disk: whole or not at all, nothing pickled, the newest few kept, damage named."""
 
 import json
-import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from conftest import make_dataset, make_unet, short_run
-from diffusers import DDPMScheduler
+from conftest import make_dataset, short_run
 
 from helpers.files import write_folder
 from helpers.training import TrainingDivergedError
@@ -177,77 +174,6 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     read = dataset.now
     assert small_run(tmp_path, dataset, num_steps=3) == first
     assert dataset.now == read + 20  # one item, for the check of its shape
-
-
-def test_resuming_with_other_settings_is_refused_by_name(tmp_path):
-    small_run(tmp_path, num_steps=2)
-    with pytest.raises(ValueError, match=r"num_steps=2 \(now 3\), seed=0 \(now 5\).*resume=False"):
-        small_run(tmp_path, num_steps=3, seed=5)
-
-
-def test_resuming_on_other_data_is_refused(tmp_path):
-    small_run(tmp_path, make_dataset(6, size=8), num_steps=2)
-    for count, options in ((7, {}), (6, {"rare": 3}), (6, {"flip": True})):
-        with pytest.raises(ValueError, match=r"data and labels='\w+' \(now '\w+'\).*resume=False"):
-            small_run(tmp_path, make_dataset(count, size=8, **options), num_steps=2)
-    assert len(small_run(tmp_path, make_dataset(6, size=8), num_steps=2).losses) == 2
-
-
-BETAS = np.linspace(1e-3, 0.1, 50)
-
-
-@pytest.mark.parametrize(
-    "before, now, message",
-    [
-        ({}, {"prediction_type": "v_prediction"}, "prediction_type='epsilon' (now 'v_prediction'); "),
-        ({}, {"rescale_betas_zero_snr": True}, "rescale_betas_zero_snr=False (now True); "),
-        ({"trained_betas": BETAS}, {}, "trained_betas=[0.001, "),
-        ({"trained_betas": BETAS}, {"trained_betas": BETAS * 2}, "trained_betas=[0.001, "),
-        ({"trained_betas": BETAS}, {"trained_betas": BETAS.tolist()}, None),
-    ],
-)
-def test_resuming_with_another_noise_schedule_is_refused(tmp_path, before, now, message):
-    small_run(tmp_path, num_steps=2, scheduler=DDPMScheduler(50, **before))
-    if message is None:  # the same numbers
-        assert len(small_run(tmp_path, num_steps=2, scheduler=DDPMScheduler(50, **now)).losses) == 2
-        return
-    with pytest.raises(ValueError, match=re.escape(message) + r".*resume=False"):
-        small_run(tmp_path, num_steps=2, scheduler=DDPMScheduler(50, **now))
-
-
-def test_a_checkpoint_that_lacks_something_is_refused_by_name(tmp_path):
-    small_run(tmp_path, num_steps=2)
-    path = tmp_path / "checkpoint-00000002" / "state.json"
-    info = json.loads(path.read_text())
-    del info["ema_step"], info["history"]
-    path.write_text(json.dumps(info))
-    with pytest.raises(ValueError, match=r"checkpoint-00000002 lacks ema_step, history;.*resume=False"):
-        small_run(tmp_path, num_steps=2)
-
-
-def test_resuming_with_another_unet_is_refused_and_leaves_it_alone(tmp_path):
-    small_run(tmp_path, num_steps=2)
-    unet = make_unet(3, size=8, block_out_channels=(8, 32))
-    with pytest.raises(ValueError, match=r"weights of another UNet.*resume=False"):
-        small_run(tmp_path, num_steps=2, unet=unet)
-    fresh = make_unet(3, size=8, block_out_channels=(8, 32)).state_dict()
-    assert all(torch.equal(v, fresh[k]) for k, v in unet.state_dict().items())
-
-
-def test_resume_false_starts_anew(tmp_path):
-    small_run(tmp_path, num_steps=6, checkpoint_steps=2)
-    history = small_run(tmp_path, num_steps=3, resume=False)
-    assert len(history.losses) == 3 and steps(tmp_path) == [3]
-
-
-def test_damaged_newest_checkpoint_stops_the_resume_and_the_one_before_it_works(tmp_path):
-    whole = small_run(tmp_path, num_steps=4, checkpoint_steps=2)
-    (tmp_path / "checkpoint-00000004" / "state.safetensors").write_bytes(b"half")
-    with pytest.raises(ValueError, match=r"checkpoint-00000004 is damaged"):
-        small_run(tmp_path, num_steps=4)
-    for file in (tmp_path / "checkpoint-00000004").iterdir():
-        file.unlink()
-    assert small_run(tmp_path, num_steps=4).losses == whole.losses
 
 
 class TurnsToNaN:
