@@ -7,7 +7,8 @@ import torch
 from conftest import make_dataset, make_noise_scheduler, make_unet, short_run
 from diffusers.models.unets.unet_2d import UNet2DOutput
 
-from helpers.training import PREDICTION_TYPES, diffusion_loss
+from helpers.training import diffusion_loss
+from helpers.training.config import PREDICTION_TYPES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
