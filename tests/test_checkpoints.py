@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import make_dataset, short_run
+from conftest import Spy, make_dataset, short_run
 
 from helpers.files import write_folder
 from helpers.training import TrainingDivergedError
@@ -74,18 +74,12 @@ def test_checkpoint_gives_back_tensors_and_numbers_exactly(tmp_path):
     assert sorted(file_names(tmp_path)) == ["state.json", "state.safetensors"]
 
 
-def test_only_the_newest_are_kept_in_the_order_of_their_steps(tmp_path):
-    for step in (8, 9, 10, 11):
-        save_checkpoint(tmp_path, step, {"x": torch.zeros(1)}, {}, keep=3)
-    assert steps(tmp_path) == [9, 10, 11]
-
-
-def test_a_run_started_anew_drops_the_later_checkpoints_of_the_old_run(tmp_path):
-    for step in (80, 90):
-        save_checkpoint(tmp_path, step, {"x": torch.zeros(1)}, {})
-    save_checkpoint(tmp_path, 2, {"x": torch.ones(1)}, {})
-    # Were 90 still there, the next resume would take it.
-    assert steps(tmp_path) == [2]
+# Were 90 still there after a run started anew, the next resume would take it.
+@pytest.mark.parametrize("saved, keep, kept", [((8, 9, 10, 11), 3, [9, 10, 11]), ((80, 90, 2), 2, [2])])
+def test_only_the_newest_are_kept_and_none_of_an_older_run(tmp_path, saved, keep, kept):
+    for step in saved:
+        save_checkpoint(tmp_path, step, {"x": torch.zeros(1)}, {}, keep)
+    assert steps(tmp_path) == kept
 
 
 def test_leftovers_of_a_killed_run_are_no_checkpoints_and_go_away(tmp_path):
@@ -120,20 +114,18 @@ def small_run(folder, dataset=None, num_steps=10, **settings):
     return short_run(num_steps, dataset=dataset, **{"batch_size": 2, "checkpoint_dir": folder} | settings)
 
 
-class Clock:
+class Clock(Spy):
     """A dataset that takes 20 s to read an item of, on a clock of its own, and breaks at an item."""
 
-    def __init__(self, stop_at=None):
-        self.now, self.stop_at, self.pictures = 0.0, stop_at, make_dataset(4, size=8)
-
-    def __len__(self):
-        return len(self.pictures)
+    def __init__(self, stop_at=float("inf")):
+        super().__init__(make_dataset(4, size=8))
+        self.now, self.stop_at = 0.0, stop_at
 
     def __getitem__(self, index):
         self.now += 20
-        if self.stop_at is not None and self.now >= self.stop_at:
+        if self.now >= self.stop_at:
             raise KeyboardInterrupt
-        return self.pictures[index]
+        return super().__getitem__(index)
 
 
 @pytest.mark.parametrize("checkpoint_steps, kept", [(2, [4, 5]), (None, [5])])
@@ -176,19 +168,16 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     assert dataset.now == read + 20  # one item, for the check of its shape
 
 
-class TurnsToNaN:
-    """Pictures that are NaN from the n-th item read on."""
+class TurnsToNaN(Spy):
+    """Pictures that are NaN once this many were read."""
 
     def __init__(self, after):
-        self.reads, self.after, self.pictures = 0, after, make_dataset(4, size=8)
-
-    def __len__(self):
-        return len(self.pictures)
+        super().__init__(make_dataset(4, size=8))
+        self.after = after
 
     def __getitem__(self, index):
-        self.reads += 1
-        image, label = self.pictures[index]
-        return (image * float("nan") if self.reads > self.after else image), label
+        image, label = super().__getitem__(index)
+        return (image * float("nan") if len(self.read) > self.after else image), label
 
 
 def assert_finite(path: Path) -> None:

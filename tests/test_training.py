@@ -14,18 +14,9 @@ from helpers.training.trainer import warmup_cosine
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-class Empty:
-    """A dataset without an item."""
-
-    def __len__(self):
-        return 0
-
-
-# --- bad input: a ValueError before any work is done --------------------------------------------
-
 BAD_SETTINGS = {
     "batch_size=13 is larger than the dataset .12 images": {"batch_size": 13},
-    "batch_size=4 is larger than the dataset .0 images": {"dataset": Empty()},
+    "batch_size=4 is larger than the dataset .0 images": {"dataset": []},
     "batch_size must be at least 1, not 0": {"batch_size": 0},
     "num_steps must be at least 1, not 0": {"num_steps": 0},
     "gradient_accumulation_steps must be at least 1": {"gradient_accumulation_steps": 0},
