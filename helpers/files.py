@@ -31,13 +31,6 @@ def write_folder(path: str | os.PathLike, write: Callable[[Path], None]) -> None
 
     A reader finds the old folder or the new one, never a half. What is in its place already is moved aside
     first and comes back if the new one cannot take it; a run killed just then leaves it in `.NAME-old-…`.
-
-    Parameters
-    ----------
-    path : path-like
-        The folder to create or to replace.
-    write : callable
-        Called with the temporary folder.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,18 +38,18 @@ def write_folder(path: str | os.PathLike, write: Callable[[Path], None]) -> None
     try:
         write(temporary)
         temporary.chmod(0o755)  # mkdtemp makes it private
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
-            path.rename(old / path.name)
-            try:
-                temporary.rename(path)
-            except BaseException:
-                (old / path.name).rename(path)
-                old.rmdir()
-                raise
-            shutil.rmtree(old, ignore_errors=True)
-        else:
+        if not path.exists():
             temporary.rename(path)
+            return
+        old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+        path.rename(old / path.name)
+        try:
+            temporary.rename(path)
+        except BaseException:
+            (old / path.name).rename(path)
+            old.rmdir()
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

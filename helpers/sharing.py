@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from diffusers import DDIMPipeline, DDPMPipeline
+from huggingface_hub import HfApi, ModelCard, ModelCardData, constants, get_token
+from huggingface_hub.errors import HTTPError
+from huggingface_hub.utils import filter_repo_objects, logging, validate_repo_id
 
+from .datasets.online import ask_server
 from .files import write_folder
 
 # Nothing pickled leaves the machine, and no state of the training.
@@ -58,19 +62,16 @@ def save_with_card(
     ----------
     folder : path-like
         New or empty, or a pipeline's folder, which is replaced.
-    repo_id : str
-        What the model will be called on the Hub, "user/name" or "name". Nothing is sent yet.
+    repo_id, license : str
+        Its name on the Hub, "user/name" or "name", and the Hub's short name of its license, such as "mit".
     description, data, limits : str
         What it draws; what it learnt from, and whose that is; what it is not for. Markdown.
-    license : str
-        One of the Hub's short names, such as "mit", "apache-2.0" or "cc0-1.0".
     picture : matplotlib Figure or PIL image
         Saved as samples.png.
     training : mapping
         How it was trained, e.g. {"started from": "weights/unconditional", "steps": 500}: a table.
     **metadata
-        Further fields of `huggingface_hub.ModelCardData`, such as `tags`, and for names on the Hub
-        `base_model` and `datasets`.
+        Further fields of `huggingface_hub.ModelCardData`, such as `tags`, `base_model` and `datasets`.
 
     Raises
     ------
@@ -79,16 +80,14 @@ def save_with_card(
     ValueError
         If `repo_id` is no name for a repository, or the folder holds something else than a pipeline.
     """
-    from huggingface_hub import ModelCard, ModelCardData
-
     _check_name(repo_id)
     folder, kind = Path(folder), type(pipeline).__name__
     if not isinstance(pipeline, DDPMPipeline | DDIMPipeline):
         raise TypeError(f"expected a DDPMPipeline or a DDIMPipeline, got {kind}: use its own save_pretrained")
     if folder.exists() and any(folder.iterdir()) and not (folder / "model_index.json").is_file():
         raise ValueError(f"{folder} holds other files, which would be lost: choose a new folder")
-    fields = {"license": license, "library_name": "diffusers"}
-    fields |= {"pipeline_tag": "unconditional-image-generation"} | metadata
+    kept = {"library_name": "diffusers", "pipeline_tag": "unconditional-image-generation"}
+    front = ModelCardData(license=license, **kept | metadata)
     text = CARD.format(
         repo_id=repo_id if "/" in repo_id else f"user/{repo_id}",
         kind=kind,
@@ -103,7 +102,7 @@ def save_with_card(
         pipeline.save_pretrained(temporary)
         save = picture.savefig if hasattr(picture, "savefig") else picture.save
         save(temporary / "samples.png")
-        ModelCard(f"---\n{ModelCardData(**fields)}\n---\n{text}").save(temporary / "README.md")
+        ModelCard(f"---\n{front}\n---\n{text}").save(temporary / "README.md")
 
     write_folder(folder, write)
     return folder
@@ -121,11 +120,9 @@ def push_to_hub(
     folder : path-like
         From `save_with_card`. It is only read.
     repo_id : str
-        "user/name", or "name" for one of your own. It is created if it is not there.
+        "user/name", or "name" for one of your own. It is created if it is not there, hidden if `private`.
     token : str, optional
         An access token with the role "write"; by default that of `HF_TOKEN` or of `hf auth login`.
-    private : bool
-        Whether a repository that is created is hidden from others.
 
     Returns
     -------
@@ -136,20 +133,11 @@ def push_to_hub(
     ------
     ValueError
         If `repo_id` is no name for a repository, before anything is sent; if the Hub refuses the card.
-    FileNotFoundError
-        If the folder holds no pipeline.
-    PermissionError
-        If the Hub refuses the token.
+    FileNotFoundError, PermissionError
+        If the folder holds no pipeline; if the Hub refuses the token.
     ConnectionError
-        Within 5 seconds if the Hub does not answer; in about half a minute, for which the Hub's client
-        tries again, if the connection breaks on the way.
+        Within 5 seconds if the Hub does not answer, in about half a minute if the connection breaks.
     """
-    from huggingface_hub import HfApi, constants, get_token
-    from huggingface_hub.errors import HTTPError
-    from huggingface_hub.utils import logging
-
-    from .datasets.online import ask_server
-
     _check_name(repo_id)
     if not (Path(folder) / "model_index.json").is_file():
         raise FileNotFoundError(f"no pipeline in {folder}: make it with save_with_card first")
@@ -179,8 +167,6 @@ def push_to_hub(
 
 def _check_name(repo_id: str) -> None:
     """Refuse what cannot be the name of a repository."""
-    from huggingface_hub.utils import validate_repo_id
-
     try:
         validate_repo_id(repo_id or "")
     except ValueError as error:
@@ -190,8 +176,6 @@ def _check_name(repo_id: str) -> None:
 
 def _list_files(folder: Path, repo_id: str) -> None:
     """Say what would be sent, and how to send it."""
-    from huggingface_hub.utils import filter_repo_objects
-
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     print(f"There is no token, so nothing was sent. To {repo_id} on the Hub would go:")
     for name in filter_repo_objects(names, allow_patterns=SENT, ignore_patterns=KEPT):
@@ -208,9 +192,8 @@ def _in_words(error: Exception, repo_id: str, again: str) -> Exception:
         error = error.__cause__ or error
     status = getattr(getattr(error, "response", None), "status_code", 0)
     if status in (401, 403):
-        return PermissionError(
-            f'{repo_id} needs a token with the role "write"; the Hub refuses this one. {again}'
-        )
+        need = 'a token with the role "write"'
+        return PermissionError(f"{repo_id} needs {need}; the Hub refuses this one. {again}")
     reason = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, ValueError) or status in (400, 404, 409, 413, 422):
         return ValueError(f"the Hub refuses {repo_id}: {reason}. {again}")

@@ -32,13 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def load_start(name: str, unet, class_net=None) -> dict:
-    """Copy the weights of a trained pipeline into `unet` and `class_net`; return the record of its training.
-
-    Raises
-    ------
-    ValueError
-        If the pipeline's parts are not built alike.
-    """
+    """Copy the weights of a pipeline, ValueError if it is not built alike; return its training record."""
     folder = find_weights(name)
     pipeline = load_pipeline(str(folder))
     for part, built in {"unet": unet, "class_net": class_net}.items():
@@ -47,9 +41,8 @@ def load_start(name: str, unet, class_net=None) -> dict:
         stored = getattr(pipeline, part, None)
         shapes = [{k: v.shape for k, v in m.state_dict().items()} for m in (stored, built) if m is not None]
         if len(shapes) < 2 or shapes[0] != shapes[1]:
-            raise ValueError(
-                f"{name} has another {part} than the one to train; start from one that is built alike"
-            )
+            expected = "start from one that is built alike"
+            raise ValueError(f"{name} has another {part} than the one to train; {expected}")
         built.load_state_dict(stored.state_dict())
     return json.loads((folder / "training.json").read_text(encoding="utf-8"))
 

@@ -79,3 +79,17 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+class Spy:
+    """A dataset that notes which items were read."""
+
+    def __init__(self, dataset):
+        self.dataset, self.labels, self.read = dataset, dataset.labels, []
+
+    def __len__(self):
+        return len(self.dataset)
+
+    def __getitem__(self, index):
+        self.read.append(int(index))
+        return self.dataset[index]

@@ -1,14 +1,11 @@
 """State on disk: whole or not at all, nothing pickled, the newest few kept, damage named."""
 
 import json
-import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from conftest import make_dataset, make_unet, short_run
-from diffusers import DDPMScheduler
+from conftest import Spy, make_dataset, short_run
 
 from helpers.files import write_folder
 from helpers.training import TrainingDivergedError
@@ -77,18 +74,12 @@ def test_checkpoint_gives_back_tensors_and_numbers_exactly(tmp_path):
     assert sorted(file_names(tmp_path)) == ["state.json", "state.safetensors"]
 
 
-def test_only_the_newest_are_kept_in_the_order_of_their_steps(tmp_path):
-    for step in (8, 9, 10, 11):
-        save_checkpoint(tmp_path, step, {"x": torch.zeros(1)}, {}, keep=3)
-    assert steps(tmp_path) == [9, 10, 11]
-
-
-def test_a_run_started_anew_drops_the_later_checkpoints_of_the_old_run(tmp_path):
-    for step in (80, 90):
-        save_checkpoint(tmp_path, step, {"x": torch.zeros(1)}, {})
-    save_checkpoint(tmp_path, 2, {"x": torch.ones(1)}, {})
-    # Were 90 still there, the next resume would take it.
-    assert steps(tmp_path) == [2]
+# Were 90 still there after a run started anew, the next resume would take it.
+@pytest.mark.parametrize("saved, keep, kept", [((8, 9, 10, 11), 3, [9, 10, 11]), ((80, 90, 2), 2, [2])])
+def test_only_the_newest_are_kept_and_none_of_an_older_run(tmp_path, saved, keep, kept):
+    for step in saved:
+        save_checkpoint(tmp_path, step, {"x": torch.zeros(1)}, {}, keep)
+    assert steps(tmp_path) == kept
 
 
 def test_leftovers_of_a_killed_run_are_no_checkpoints_and_go_away(tmp_path):
@@ -123,20 +114,18 @@ def small_run(folder, dataset=None, num_steps=10, **settings):
     return short_run(num_steps, dataset=dataset, **{"batch_size": 2, "checkpoint_dir": folder} | settings)
 
 
-class Clock:
+class Clock(Spy):
     """A dataset that takes 20 s to read an item of, on a clock of its own, and breaks at an item."""
 
-    def __init__(self, stop_at=None):
-        self.now, self.stop_at, self.pictures = 0.0, stop_at, make_dataset(4, size=8)
-
-    def __len__(self):
-        return len(self.pictures)
+    def __init__(self, stop_at=float("inf")):
+        super().__init__(make_dataset(4, size=8))
+        self.now, self.stop_at = 0.0, stop_at
 
     def __getitem__(self, index):
         self.now += 20
-        if self.stop_at is not None and self.now >= self.stop_at:
+        if self.now >= self.stop_at:
             raise KeyboardInterrupt
-        return self.pictures[index]
+        return super().__getitem__(index)
 
 
 @pytest.mark.parametrize("checkpoint_steps, kept", [(2, [4, 5]), (None, [5])])
@@ -179,90 +168,16 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     assert dataset.now == read + 20  # one item, for the check of its shape
 
 
-def test_resuming_with_other_settings_is_refused_by_name(tmp_path):
-    small_run(tmp_path, num_steps=2)
-    with pytest.raises(ValueError, match=r"num_steps=2 \(now 3\), seed=0 \(now 5\).*resume=False"):
-        small_run(tmp_path, num_steps=3, seed=5)
-
-
-def test_resuming_on_other_data_is_refused(tmp_path):
-    small_run(tmp_path, make_dataset(6, size=8), num_steps=2)
-    for count, options in ((7, {}), (6, {"rare": 3}), (6, {"flip": True})):
-        with pytest.raises(ValueError, match=r"data and labels='\w+' \(now '\w+'\).*resume=False"):
-            small_run(tmp_path, make_dataset(count, size=8, **options), num_steps=2)
-    assert len(small_run(tmp_path, make_dataset(6, size=8), num_steps=2).losses) == 2
-
-
-BETAS = np.linspace(1e-3, 0.1, 50)
-
-
-@pytest.mark.parametrize(
-    "before, now, message",
-    [
-        ({}, {"prediction_type": "v_prediction"}, "prediction_type='epsilon' (now 'v_prediction'); "),
-        ({}, {"rescale_betas_zero_snr": True}, "rescale_betas_zero_snr=False (now True); "),
-        ({"trained_betas": BETAS}, {}, "trained_betas=[0.001, "),
-        ({"trained_betas": BETAS}, {"trained_betas": BETAS * 2}, "trained_betas=[0.001, "),
-        ({"trained_betas": BETAS}, {"trained_betas": BETAS.tolist()}, None),
-    ],
-)
-def test_resuming_with_another_noise_schedule_is_refused(tmp_path, before, now, message):
-    small_run(tmp_path, num_steps=2, scheduler=DDPMScheduler(50, **before))
-    if message is None:  # the same numbers
-        assert len(small_run(tmp_path, num_steps=2, scheduler=DDPMScheduler(50, **now)).losses) == 2
-        return
-    with pytest.raises(ValueError, match=re.escape(message) + r".*resume=False"):
-        small_run(tmp_path, num_steps=2, scheduler=DDPMScheduler(50, **now))
-
-
-def test_a_checkpoint_that_lacks_something_is_refused_by_name(tmp_path):
-    small_run(tmp_path, num_steps=2)
-    path = tmp_path / "checkpoint-00000002" / "state.json"
-    info = json.loads(path.read_text())
-    del info["ema_step"], info["history"]
-    path.write_text(json.dumps(info))
-    with pytest.raises(ValueError, match=r"checkpoint-00000002 lacks ema_step, history;.*resume=False"):
-        small_run(tmp_path, num_steps=2)
-
-
-def test_resuming_with_another_unet_is_refused_and_leaves_it_alone(tmp_path):
-    small_run(tmp_path, num_steps=2)
-    unet = make_unet(3, size=8, block_out_channels=(8, 32))
-    with pytest.raises(ValueError, match=r"weights of another UNet.*resume=False"):
-        small_run(tmp_path, num_steps=2, unet=unet)
-    fresh = make_unet(3, size=8, block_out_channels=(8, 32)).state_dict()
-    assert all(torch.equal(v, fresh[k]) for k, v in unet.state_dict().items())
-
-
-def test_resume_false_starts_anew(tmp_path):
-    small_run(tmp_path, num_steps=6, checkpoint_steps=2)
-    history = small_run(tmp_path, num_steps=3, resume=False)
-    assert len(history.losses) == 3 and steps(tmp_path) == [3]
-
-
-def test_damaged_newest_checkpoint_stops_the_resume_and_the_one_before_it_works(tmp_path):
-    whole = small_run(tmp_path, num_steps=4, checkpoint_steps=2)
-    (tmp_path / "checkpoint-00000004" / "state.safetensors").write_bytes(b"half")
-    with pytest.raises(ValueError, match=r"checkpoint-00000004 is damaged"):
-        small_run(tmp_path, num_steps=4)
-    for file in (tmp_path / "checkpoint-00000004").iterdir():
-        file.unlink()
-    assert small_run(tmp_path, num_steps=4).losses == whole.losses
-
-
-class TurnsToNaN:
-    """Pictures that are NaN from the n-th item read on."""
+class TurnsToNaN(Spy):
+    """Pictures that are NaN once this many were read."""
 
     def __init__(self, after):
-        self.reads, self.after, self.pictures = 0, after, make_dataset(4, size=8)
-
-    def __len__(self):
-        return len(self.pictures)
+        super().__init__(make_dataset(4, size=8))
+        self.after = after
 
     def __getitem__(self, index):
-        self.reads += 1
-        image, label = self.pictures[index]
-        return (image * float("nan") if self.reads > self.after else image), label
+        image, label = super().__getitem__(index)
+        return (image * float("nan") if len(self.read) > self.after else image), label
 
 
 def assert_finite(path: Path) -> None:

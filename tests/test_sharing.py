@@ -61,17 +61,16 @@ def folder(pipeline, tmp_path):
 def hub(monkeypatch, tmp_path):
     """The server in the Hub's place; the client has read its settings by now, so they are set there."""
     with run_hub() as server:
-        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
         settings = {
             "ENDPOINT": server.url,
-            "HUGGINGFACE_CO_URL_TEMPLATE": template,
+            "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
             "HF_HUB_CACHE": str(tmp_path / "cache"),
             "HF_TOKEN_PATH": str(tmp_path / "token"),
         }
         for name, value in settings.items():
             monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
-        monkeypatch.delenv("HF_TOKEN", raising=False)
-        monkeypatch.delenv("HUGGING_FACE_HUB_TOKEN", raising=False)
+        for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
         disable_progress_bars()
         yield server
         enable_progress_bars()
@@ -84,18 +83,11 @@ def test_the_card_says_what_the_hub_asks_for(pipeline, folder):
         "library_name": "diffusers",
         "pipeline_tag": "unconditional-image-generation",
     }
-    for said in (
-        "# someone/faces",
-        "Two hundred emoji.",
-        "Not for portraits.",
-        "| steps | 500 |",
-        "(samples.png)",
-    ):
-        assert said in card.text
+    said = ("# someone/faces", "Two hundred emoji.", "Not for portraits.", "| steps | 500 |", "(samples.png)")
+    assert all(part in card.text for part in said)
     metadata = {"base_model": "google/ddpm-ema-cat-256", "tags": ["emoji"]}
-    card = ModelCard.load(
-        save_with_card(pipeline, folder, picture=Figure(), **CARD, **metadata) / "README.md"
-    )
+    save_with_card(pipeline, folder, picture=Figure(), **CARD, **metadata)
+    card = ModelCard.load(folder / "README.md")
     assert metadata.items() <= card.data.to_dict().items()
     assert set(read(folder)) == FILES
 
@@ -154,11 +146,11 @@ def test_sent_and_fetched_again_it_draws_the_same(hub, folder):
     np.testing.assert_array_equal(draw(find_weights("someone/faces")), draw(folder))
 
 
-def assert_one_line_in_time(error, message, push, capfd, seconds=5):
+def assert_one_line_in_time(error, message, capfd, folder, token=TOKEN, seconds=5):
     """The error says this in one line, nothing else is printed, and how to go on is said."""
     start = time.monotonic()
     with pytest.raises(error, match=message) as caught:
-        push()
+        push_to_hub(folder, "someone/faces", token=token)
     assert time.monotonic() - start < seconds
     said = str(caught.value)
     assert "\n" not in said
@@ -169,23 +161,18 @@ def assert_one_line_in_time(error, message, push, capfd, seconds=5):
 
 def test_a_card_that_the_hub_refuses_is_not_sent(hub, pipeline, folder, capfd):
     save_with_card(pipeline, folder, picture=Figure(), **CARD | {"license": "unknown"})
-    push = lambda: push_to_hub(folder, "someone/faces", token=TOKEN)  # noqa: E731
-    assert_one_line_in_time(ValueError, 'the Hub refuses someone/faces: .*"license" must be', push, capfd)
+    assert_one_line_in_time(ValueError, 'the Hub refuses someone/faces: .*"license" must be', capfd, folder)
     assert hub.repos == {"someone/faces": {}}
 
 
 def test_a_wrong_token_is_refused_in_one_line(hub, folder, capfd):
-    before = read(folder)
-
-    def push():
-        push_to_hub(folder, "someone/faces", token="hf_wrong")
-
-    assert_one_line_in_time(PermissionError, 'someone/faces needs a token with the role "write"', push, capfd)
+    before, refusal = read(folder), 'someone/faces needs a token with the role "write"'
+    assert_one_line_in_time(PermissionError, refusal, capfd, folder, "hf_wrong")
     with pytest.raises(PermissionError, match="a token is one word") as caught:
         push_to_hub(folder, "someone/faces", token="hf_ri\nght")
     assert "hf_ri" not in str(caught.value)
     hub.repos["someone/faces"], hub.private["someone/faces"] = {}, False  # somebody else's
-    assert_one_line_in_time(PermissionError, 'someone/faces needs a token with the role "write"', push, capfd)
+    assert_one_line_in_time(PermissionError, refusal, capfd, folder, "hf_wrong")
     assert hub.repos == {"someone/faces": {}}
     assert read(folder) == before
 
@@ -195,24 +182,22 @@ def test_a_connection_that_breaks_loses_nothing(hub, folder, where, monkeypatch,
     before = read(folder)
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client waits between its tries
     hub.broken = where
-    push = lambda: push_to_hub(folder, "someone/faces", token=TOKEN)  # noqa: E731
-    assert_one_line_in_time(ConnectionError, "the connection to the Hub broke", push, capfd, seconds=60)
+    assert_one_line_in_time(ConnectionError, "the connection to the Hub broke", capfd, folder, seconds=60)
     assert hub.repos.get("someone/faces", {}) == {}
     assert read(folder) == before
     hub.broken = ""
-    push()
+    push_to_hub(folder, "someone/faces", token=TOKEN)
     assert hub.repos["someone/faces"] == before
 
 
 def test_no_network_is_said_in_time(hub, folder, monkeypatch, capfd):
-    push = lambda: push_to_hub(folder, "someone/faces", token=TOKEN)  # noqa: E731
     before = read(folder)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert_one_line_in_time(ConnectionError, "nothing was sent: HF_HUB_OFFLINE is set", push, capfd)
+    assert_one_line_in_time(ConnectionError, "nothing was sent: HF_HUB_OFFLINE is set", capfd, folder)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the call, and never answers
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
-        assert_one_line_in_time(ConnectionError, f"nothing was sent: {address} does not", push, capfd)
-    assert_one_line_in_time(ConnectionError, f"nothing was sent: {address} does not", push, capfd)
+        assert_one_line_in_time(ConnectionError, f"nothing was sent: {address} does not", capfd, folder)
+    assert_one_line_in_time(ConnectionError, f"nothing was sent: {address} does not", capfd, folder)
     assert read(folder) == before

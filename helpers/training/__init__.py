@@ -1,20 +1,12 @@
 """The training loop of notebook 01, made reusable: one function for every model of the series."""
 
-from .config import (
-    PREDICTION_TYPES,
-    TrainingConfig,
-    TrainingDivergedError,
-    TrainingHistory,
-    choose_precision,
-    get_device,
-)
+from .config import TrainingConfig, TrainingDivergedError, TrainingHistory, choose_precision, get_device
 from .data_order import ResumableBatchSampler
 from .loop import train
-from .loss import diffusion_loss, min_snr_weights
+from .loss import diffusion_loss
 from .trainer import Trainer
 
 __all__ = [
-    "PREDICTION_TYPES",
     "ResumableBatchSampler",
     "Trainer",
     "TrainingConfig",
@@ -23,6 +15,5 @@ __all__ = [
     "choose_precision",
     "diffusion_loss",
     "get_device",
-    "min_snr_weights",
     "train",
 ]

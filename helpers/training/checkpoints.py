@@ -15,25 +15,16 @@ PREFIX = "checkpoint-"
 
 
 def save_checkpoint(folder: str | os.PathLike, step: int, tensors: dict, info: dict, keep: int = 2) -> Path:
-    """Write `folder/checkpoint-00001234`; keep it and the `keep` - 1 before it, and drop all others.
+    """Write tensors by name, and what JSON can hold as `info`, to `folder/checkpoint-00001234`.
 
-    Later steps belong to a run that was started anew, and go as well.
-
-    Parameters
-    ----------
-    tensors : dict of str to Tensor
-        Written to `state.safetensors`.
-    info : dict
-        Written to `state.json`; what JSON can hold.
+    It and the `keep` - 1 before it stay; later ones belong to a run that was started anew, and go as well.
     """
     path = Path(folder) / f"{PREFIX}{step:08d}"
 
     def write(temporary: Path) -> None:
         # A copy each: safetensors refuses tensors that share memory, as tied weights do.
-        save_file(
-            {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()},
-            temporary / "state.safetensors",
-        )
+        copies = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+        save_file(copies, temporary / "state.safetensors")
         (temporary / "state.json").write_text(json.dumps({"step": step, **info}), encoding="utf-8")
 
     write_folder(path, write)
@@ -54,17 +45,10 @@ def list_checkpoints(folder: str | os.PathLike) -> list[Path]:
 
 
 def load_checkpoint(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict]:
-    """Read the tensors and the info of one checkpoint.
-
-    Raises
-    ------
-    ValueError
-        If a file is damaged; the message names the folder to delete.
-    """
-    path = Path(path)
+    """Read (tensors, info) of one checkpoint; a ValueError says which folder to delete if it is damaged."""
     try:
-        info = json.loads((path / "state.json").read_text(encoding="utf-8"))
-        return load_file(path / "state.safetensors"), info
+        info = json.loads((Path(path) / "state.json").read_text(encoding="utf-8"))
+        return load_file(Path(path) / "state.safetensors"), info
     except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(
             f"checkpoint {path} is damaged ({error}); delete this folder to resume from the one before it, "

@@ -63,10 +63,11 @@ def check_run(unet, noise_scheduler, dataset, config: TrainingConfig, device: to
     for name in ("num_steps", "batch_size", "gradient_accumulation_steps"):
         if getattr(config, name) < 1:
             raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")
+    images, kind = len(dataset), noise_scheduler.config.prediction_type
     if config.balanced and not hasattr(dataset, "labels"):
         raise ValueError(f"balanced=True needs a dataset with .labels; {type(dataset).__name__} has none")
-    if len(dataset) < config.batch_size:
-        raise ValueError(f"batch_size={config.batch_size} is larger than the dataset ({len(dataset)} images)")
+    if images < config.batch_size:
+        raise ValueError(f"batch_size={config.batch_size} is larger than the dataset ({images} images)")
     channels, height, width = dataset[0][0].shape
     if channels != unet.config.in_channels:
         raise ValueError(f"the images have {channels} channels, the UNet expects {unet.config.in_channels}")
@@ -76,11 +77,9 @@ def check_run(unet, noise_scheduler, dataset, config: TrainingConfig, device: to
             f"images of {height}×{width} do not fit this UNet, which halves them {halvings} times: "
             f"use a size divisible by {2**halvings}"
         )
-    if noise_scheduler.config.prediction_type not in PREDICTION_TYPES:
-        raise ValueError(
-            f"prediction_type {noise_scheduler.config.prediction_type!r} is unknown; "
-            f"expected one of {', '.join(PREDICTION_TYPES)}"
-        )
+    if kind not in PREDICTION_TYPES:
+        expected = ", ".join(PREDICTION_TYPES)
+        raise ValueError(f"prediction_type {kind!r} is unknown; expected one of {expected}")
     if config.snr_gamma is not None and not config.snr_gamma > 0:
         raise ValueError(f"snr_gamma must be above 0, or None for no weighting; got {config.snr_gamma}")
     if config.mixed_precision not in PRECISIONS:

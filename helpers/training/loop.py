@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -48,22 +49,18 @@ def train(
 
     Parameters
     ----------
-    unet : UNet2DModel or UNet2DConditionModel
-        Trained in place; moved to `device`.
-    noise_scheduler : SchedulerMixin
-        Its `prediction_type` decides what the UNet learns: "epsilon", "v_prediction" or "sample".
+    unet, noise_scheduler : UNet2DModel or UNet2DConditionModel, SchedulerMixin
+        The UNet is trained in place, on `device`, to answer with the scheduler's `prediction_type`.
     dataset : Dataset
         Items (image [channels, height, width] in [-1, 1], label [num_classes]).
     num_steps : int
         Optimizer steps in all, those of a resumed run included.
     condition : callable, optional
         See `diffusion_loss`. If it is a module, it is trained, averaged and saved with the UNet.
-    batch_size : int
-        Images per forward pass; one step sees `batch_size * gradient_accumulation_steps` images.
+    batch_size, gradient_accumulation_steps : int
+        Images per forward pass, and the passes whose gradients are averaged for one optimizer step.
     learning_rate, warmup_steps, weight_decay : float, int, float
         AdamW (arXiv 1711.05101) with a linear warm-up, then a cosine decay to zero.
-    gradient_accumulation_steps : int
-        Batches whose gradients are averaged for one optimizer step.
     max_grad_norm : float
         Gradients are scaled down to this Euclidean norm.
     ema_decay : float
@@ -74,46 +71,27 @@ def train(
     balanced : bool
         Draw each class equally often, however many images it has.
     snr_gamma : float, optional
-        Weight the timesteps by min(SNR, γ) (see `min_snr_weights`); without it all count the same.
+        Weight the timesteps by min(SNR, γ), see `diffusion_loss`; without it all count the same.
     seed : int
         Same seed, same machine: same losses and weights; bit for bit on a CPU, and on CUDA after
         `torch.use_deterministic_algorithms(True)`.
     device : torch.device or str, optional
         By default `get_device()`.
-    checkpoint_dir : path-like, optional
-        Where to keep the state; without it nothing is written.
-    checkpoint_steps, checkpoint_minutes : int, float, optional
-        Write the state every so many steps, or minutes; the end of the run is always written.
+    checkpoint_dir, checkpoint_steps, checkpoint_minutes : path-like, int, float, optional
+        Where to write the state, and every how many steps or minutes; the end is always written.
     resume : bool
-        Continue from the newest checkpoint in `checkpoint_dir`. The result is that of a run that was never
-        stopped: bit for bit where the same seed gives the same weights, see `seed`.
-
-    Returns
-    -------
-    TrainingHistory
+        Continue from the newest checkpoint in `checkpoint_dir`, and end as a run that was never stopped:
+        bit for bit where the same seed gives the same weights.
 
     Raises
     ------
     ValueError
-        If dataset, UNet, scheduler and settings do not fit together, or the checkpoint is damaged or of
-        another run; before any work is done.
+        Before any work, if the arguments do not fit together, or the checkpoint is damaged or of another run.
     TrainingDivergedError
         If the loss, the gradient or a weight is not finite.
     """
-    config = TrainingConfig(
-        num_steps=num_steps,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        warmup_steps=warmup_steps,
-        weight_decay=weight_decay,
-        gradient_accumulation_steps=gradient_accumulation_steps,
-        max_grad_norm=max_grad_norm,
-        ema_decay=ema_decay,
-        mixed_precision=mixed_precision,
-        balanced=balanced,
-        snr_gamma=snr_gamma,
-        seed=seed,
-    )
+    given = locals()
+    config = TrainingConfig(**{field.name: given[field.name] for field in fields(TrainingConfig)})
     device = torch.device(device or get_device())
     # The caller's random numbers and Accelerator go on as if nothing had happened here.
     with torch.random.fork_rng(), _separate_accelerate_state():
@@ -149,9 +127,8 @@ def _resume(trainer: Trainer, folder: str | Path) -> None:
     checkpoints = list_checkpoints(folder)
     if not checkpoints:
         return
-    tensors, info = load_checkpoint(checkpoints[-1])
     path, instead = checkpoints[-1], "choose another checkpoint_dir, or pass resume=False"
-    own_tensors, own_info = trainer.state()
+    (tensors, info), (own_tensors, own_info) = load_checkpoint(path), trainer.state()
     if lacking := own_info.keys() - info.keys():
         raise ValueError(f"{path} lacks {', '.join(sorted(lacking))}; {instead}")
     others = [

@@ -7,19 +7,9 @@ from torch import nn
 
 
 def min_snr_weights(noise_scheduler, timesteps: torch.Tensor, snr_gamma: float) -> torch.Tensor:
-    """Weights that keep the nearly clean timesteps from ruling the loss (min-SNR, arXiv 2303.09556).
+    """Weights [batch] that keep nearly clean timesteps [batch] from ruling the loss (arXiv 2303.09556).
 
     min(SNR, γ) is what each squared error of x_0 counts; noise and v are errors of x_0 times SNR and SNR + 1.
-
-    Parameters
-    ----------
-    timesteps : Tensor [batch]
-    snr_gamma : float
-        γ, above 0; the paper takes 5.
-
-    Returns
-    -------
-    Tensor [batch]
     """
     snr = compute_snr(noise_scheduler, timesteps)
     scale = {"epsilon": snr, "v_prediction": snr + 1}.get(noise_scheduler.config.prediction_type, 1)
@@ -33,17 +23,15 @@ def diffusion_loss(
 
     Parameters
     ----------
-    unet : ModelMixin
-    noise_scheduler : SchedulerMixin
-        With `add_noise`, and `get_velocity` for v-prediction (arXiv 2202.00512).
+    unet, noise_scheduler : ModelMixin, SchedulerMixin
+        The scheduler has `add_noise`, and `get_velocity` for v-prediction (arXiv 2202.00512).
     images : Tensor [batch, channels, height, width]
         Clean, in [-1, 1].
     condition : callable, optional
-        Turns `labels` into what the UNet is called with: a dict of keyword arguments, or a tensor
-        that becomes `encoder_hidden_states`.
-    labels : Tensor [batch, num_classes], optional
+        Turns `labels` [batch, num_classes] into what the UNet is called with: a dict of keyword
+        arguments, or a tensor that becomes `encoder_hidden_states`.
     snr_gamma : float, optional
-        Weight the timesteps by `min_snr_weights`; by default all count the same.
+        Weight the timesteps by `min_snr_weights` with this γ, above 0: the paper takes 5.
 
     Returns
     -------
@@ -51,19 +39,15 @@ def diffusion_loss(
         A scalar, float32.
     """
     noise = torch.randn_like(images)
-    timesteps = torch.randint(
-        noise_scheduler.config.num_train_timesteps, (len(images),), device=images.device
-    )
+    count, kind = noise_scheduler.config.num_train_timesteps, noise_scheduler.config.prediction_type
+    timesteps = torch.randint(count, (len(images),), device=images.device)
     noisy_images = noise_scheduler.add_noise(images, noise, timesteps)
     extra = condition(labels) if condition is not None else {}
     extra = extra if isinstance(extra, dict) else {"encoder_hidden_states": extra}
     prediction = unet(noisy_images, timesteps, **extra).sample
-    if noise_scheduler.config.prediction_type == "epsilon":
-        target = noise
-    elif noise_scheduler.config.prediction_type == "v_prediction":
+    target = noise if kind == "epsilon" else images
+    if kind == "v_prediction":
         target = noise_scheduler.get_velocity(images, noise, timesteps)
-    else:
-        target = images
     if snr_gamma is None:
         return F.mse_loss(prediction.float(), target.float())
     errors = F.mse_loss(prediction.float(), target.float(), reduction="none").mean(dim=(1, 2, 3))

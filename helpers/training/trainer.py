@@ -26,14 +26,12 @@ def warmup_cosine(step: int, warmup_steps: int, num_steps: int) -> float:
 
 def make_accelerator(config: TrainingConfig, device: torch.device) -> Accelerator:
     """Make what knows about device, precision and accumulation."""
-    process = PartialState(cpu=device.type == "cpu")
+    cpu, parts = device.type == "cpu", config.gradient_accumulation_steps
+    process = PartialState(cpu=cpu)
     if process.num_processes == 1:  # of several processes each has a device of its own
         process.device = device
-    return Accelerator(
-        cpu=device.type == "cpu",
-        mixed_precision=choose_precision(config.mixed_precision, device),
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-    )
+    precision = choose_precision(config.mixed_precision, device)
+    return Accelerator(cpu=cpu, mixed_precision=precision, gradient_accumulation_steps=parts)
 
 
 class Trainer:
@@ -47,15 +45,13 @@ class Trainer:
         self.parameters = list(self.modules.parameters())
         # A fused optimizer skips a step by itself when fp16 overflows, and Accelerate would not hear of it.
         fused = device.type in ("cpu", "cuda") and self.accelerator.scaler is None
-        optimizer = torch.optim.AdamW(
-            self.parameters, config.learning_rate, weight_decay=config.weight_decay, fused=fused
-        )
+        decay = config.weight_decay
+        optimizer = torch.optim.AdamW(self.parameters, config.learning_rate, weight_decay=decay, fused=fused)
         factor = partial(warmup_cosine, warmup_steps=config.warmup_steps, num_steps=config.num_steps)
         # Not prepared: it counts optimizer steps, and Accelerate would take one of it per process.
         self.lr_scheduler = LambdaLR(optimizer, factor)
-        self.ema = EMAModel(
-            self.parameters, decay=config.ema_decay, use_ema_warmup=True, power=3 / 4, foreach=True
-        )
+        warmup = {"use_ema_warmup": True, "power": 3 / 4}
+        self.ema = EMAModel(self.parameters, decay=config.ema_decay, foreach=True, **warmup)
         self.compute_loss, self.optimizer = self.accelerator.prepare(self.modules, optimizer)
         # What a resumed run must agree with, as JSON gives it back; trained_betas may be an array.
         noise = {key: noise_scheduler.config.get(key) for key in NOISE_SETTINGS}
@@ -63,13 +59,7 @@ class Trainer:
         self.step, self.batches_seen, self.history = 0, 0, TrainingHistory()
 
     def train_step(self, batches) -> float:
-        """Take one optimizer step on the next `batches` and return its loss.
-
-        Raises
-        ------
-        TrainingDivergedError
-            If the loss or the gradient is not finite.
-        """
+        """Take one optimizer step on the next `batches`; return its loss, or raise if that is not finite."""
         loss = self._update(batches)
         # With fp16 an infinite gradient is normal, and no step: the scaler lowers its scale.
         while self.accelerator.optimizer_step_was_skipped:
@@ -124,7 +114,7 @@ class Trainer:
         for i, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{k}": v for k, v in values.items()}
         scaler = self.accelerator.scaler
-        info = {
+        return tensors, {
             "settings": self.settings,
             "history": asdict(self.history),
             "batches_seen": self.batches_seen,
@@ -132,7 +122,6 @@ class Trainer:
             "lr_scheduler": self.lr_scheduler.state_dict(),
             "scaler": scaler.state_dict() if scaler else {},
         }
-        return tensors, info
 
     def restore(self, tensors: dict, info: dict) -> None:
         """Continue from what `state` returned."""
