@@ -22,35 +22,24 @@ from helpers.files import describe_device, write_folder
 from scripts.cards import stamp
 
 ROOT = Path(__file__).resolve().parents[1]
-
 MAX_NOISE = 0.3  # strongest noise in training; pixels lie in [-1, 1]
 STOP_WORDS = {"a", "an", "the", "with", "and", "of", "in", "on"}
 
 
 def split_words(caption: str) -> set[str]:
-    """Return the words of a caption."""
     return set(caption.replace(",", " ").split())
 
 
 def word_targets(captions: Sequence[str], words: Sequence[str]) -> torch.Tensor:
     """Whether each word stands in each caption, float32 [len(captions), len(words)]."""
-    sets = [split_words(caption) for caption in captions]
-    return torch.tensor([[float(word in found) for word in words] for found in sets])
+    return torch.tensor([[float(word in found) for word in words] for found in map(split_words, captions)])
 
 
-def classifier_loss(model: SpriteClassifier, images, labels, words, generator=None) -> torch.Tensor:
-    """Add up the losses of the three heads, on images of which half have been made noisy.
-
-    Parameters
-    ----------
-    images : Tensor [n, c, h, w] in [-1, 1]
-    labels : int64 Tensor [n]
-    words : float32 Tensor [n, len(words)]
-        From `word_targets`.
-    """
-    noise = torch.rand(len(images), 1, 1, 1, generator=generator)
-    noise = noise * (torch.rand(noise.shape, generator=generator) < 0.5)
-    noisy = images + MAX_NOISE * noise * torch.randn(images.shape, generator=generator)
+def classifier_loss(model: SpriteClassifier, images, labels, words) -> torch.Tensor:
+    """Add up the losses of the three heads, on images [n, c, h, w] of which half have been made noisy."""
+    noise = torch.rand(len(images), 1, 1, 1)
+    noise = noise * (torch.rand(noise.shape) < 0.5)
+    noisy = images + MAX_NOISE * noise * torch.randn(images.shape)
     class_logits, word_logits, level = model(noisy.clamp(-1, 1))
     # Summed over words and weighted for noise, so that no head drowns the others.
     word_loss = F.binary_cross_entropy_with_logits(word_logits, words) * words.shape[1]
@@ -107,7 +96,7 @@ def card_table(run: dict) -> str:
         "device": run["device"],
         "wall-clock seconds": run["seconds"],
     }
-    return markdown_table(("", ""), [(name, str(value)) for name, value in rows.items()])
+    return markdown_table(("", ""), rows.items())
 
 
 def main() -> None:

@@ -141,9 +141,8 @@ def test_aims_are_relative_to_real_sprites():
     real = {"frechet_distance": 0.1, "precision": 0.9, "recall": 0.9}
     report = Report(*({key: Score(v, v, v, 200) for key, v in side.items()} for side in (found, real)))
     text = evaluate.aims_text(report)
-    assert (
-        "Fréchet distance at most 0.300, three times that of real ones: met; precision at least 76.5%" in text
-    )
+    first = "Fréchet distance at most 0.300, three times that of real ones: met; precision at least 76.5%"
+    assert first in text
     assert text.count("met;") == 2 and text.count("**missed**") == 2 and "copies" not in text
 
 
@@ -202,8 +201,5 @@ def test_shipped_classifier_is_good_and_its_card_is_true():
     run = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     assert run["class_accuracy"] >= 0.99 and run["held_out_images"] == len(load_sprites("test"))
     assert train_classifier.card_table(run) in (WEIGHTS / "README.md").read_text(encoding="utf-8")
-    assert {p.name for p in folder.iterdir()} == {
-        "config.json",
-        "diffusion_pytorch_model.safetensors",
-        "training.json",
-    }
+    files = {"config.json", "diffusion_pytorch_model.safetensors", "training.json"}
+    assert {p.name for p in folder.iterdir()} == files

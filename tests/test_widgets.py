@@ -173,13 +173,8 @@ def playground(one_thread):
 
 def test_each_setting_of_the_sampler_redraws(playground):
     seen = {playground.picture.value}
-    settings = (
-        (playground.seed, 3),
-        (playground.eta, 0.5),
-        (playground.spacing, "trailing"),
-        (playground.steps, 6),
-    )
-    for control, value in settings:
+    p = playground
+    for control, value in ((p.seed, 3), (p.eta, 0.5), (p.spacing, "trailing"), (p.steps, 6)):
         control.value = value
         assert playground.picture.value not in seen and "ddim, " in playground.message.value
         seen.add(playground.picture.value)

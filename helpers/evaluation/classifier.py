@@ -20,14 +20,11 @@ class SpriteClassifier(ModelMixin, ConfigMixin):
 
     Parameters
     ----------
-    class_names : sequence of str
-    words : sequence of str
-        The words that it looks for in captions.
+    class_names, words : sequence of str
+        The words are those that it looks for in captions.
     image_size : int
         Height and width in pixels; divisible by 8.
-    in_channels : int
-    num_features : int
-        Length of a picture's feature vector.
+    in_channels, num_features : int
     """
 
     @register_to_config
@@ -83,18 +80,12 @@ def load_classifier(path: str | Path | None = None) -> SpriteClassifier:
     return SpriteClassifier.from_pretrained(folder).eval().requires_grad_(False)
 
 
-def extract_features(images: torch.Tensor, classifier: nn.Module | None = None) -> torch.Tensor:
-    """Turn images [n, c, h, w] in [-1, 1] into features [n, num_features] of the sprite classifier.
+def extract_features(images: torch.Tensor) -> torch.Tensor:
+    """Turn images [n, c, h, w] in [-1, 1] into features [n, num_features] of the shipped classifier.
 
     These are not Inception features: distances between them compare with each other only. The classifier
-    is moved to the device of the images, where the features stay.
-
-    Parameters
-    ----------
-    images : Tensor [n, c, h, w]
-        A Tensor [n, d] is taken for features already and comes back as it is.
-    classifier : module with a `features` method, optional
-        By default the shipped one.
+    is moved to the device of the images, where the features stay. A Tensor [n, d] is taken for features
+    already and comes back as it is.
 
     Raises
     ------
@@ -103,31 +94,27 @@ def extract_features(images: torch.Tensor, classifier: nn.Module | None = None) 
     """
     if images.ndim == 2:
         return images
-    return apply_in_batches(lambda model, batch: model.features(batch), images, classifier)
+    return apply_in_batches(SpriteClassifier.features, images)
 
 
 def apply_in_batches(
-    function: Callable[[nn.Module, torch.Tensor], torch.Tensor],
-    images: torch.Tensor,
-    classifier: nn.Module | None = None,
+    function: Callable[[SpriteClassifier, torch.Tensor], torch.Tensor], images: torch.Tensor
 ) -> torch.Tensor:
     """Check the images, move the classifier to where they are, and join what the function returns."""
-    classifier = classifier or load_classifier()
-    check_images(images, classifier)
-    classifier.to(images.device)
+    classifier = load_classifier().to(images.device)
+    size = classifier.config.image_size
+    check_images(images, (classifier.config.in_channels, size, size))
     with torch.no_grad():
         return torch.cat([function(classifier, batch) for batch in images.split(1000)])
 
 
-def check_images(images: torch.Tensor, classifier: nn.Module | None = None) -> None:
-    """Raise ValueError unless the images are float [n, c, h, w] in [-1, 1] of the classifier's size."""
+def check_images(images: torch.Tensor, shape: tuple[int, int, int] | None = None) -> None:
+    """Raise ValueError unless the images are float [n, c, h, w] in [-1, 1], each of the given shape."""
     expected = "images must be float, of shape [n, channels, height, width], in [-1, 1]"
     if images.ndim != 4 or not images.is_floating_point() or not len(images):
         raise ValueError(f"{expected}; got {images.dtype} of shape {tuple(images.shape)}")
     low, high = float(images.min()), float(images.max())
     if not (low >= -1.001 and high <= 1.001):  # written so that NaN is refused
         raise ValueError(f"{expected}; got values from {low:.3g} to {high:.3g}")
-    config = getattr(classifier, "config", {})
-    size = (config["in_channels"], config["image_size"], config["image_size"]) if config else images.shape[1:]
-    if tuple(images.shape[1:]) != tuple(size):
-        raise ValueError(f"the classifier takes images of shape {size}; got {tuple(images.shape[1:])}")
+    if shape and images.shape[1:] != shape:
+        raise ValueError(f"the classifier takes images of shape {shape}; got {tuple(images.shape[1:])}")

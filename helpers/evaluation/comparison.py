@@ -25,10 +25,9 @@ class SamplerSettings:
     num_inference_steps : int
     eta : float
         For DDIM, from 0 to 1.
-    scheduler : dict
-        Settings of the scheduler's configuration, for example `{"clip_sample": True}`.
-    step : dict
-        Options of its step, for example `{"use_clipped_model_output": True}`.
+    scheduler, step : dict
+        Settings of the scheduler, as `{"clip_sample": True}`, and of its step, as
+        `{"use_clipped_model_output": True}`.
     """
 
     sampler: str
@@ -40,11 +39,8 @@ class SamplerSettings:
     @property
     def name(self) -> str:
         """The sampler and what is unusual about it, without the number of steps."""
-        extra = {"eta": self.eta} if self.sampler == "ddim" else {}
-        extra |= self.scheduler | self.step
-        words = ", ".join(
-            f"{key}={value:g}" if key == "eta" else f"{key}={value}" for key, value in extra.items()
-        )
+        eta = {"eta": f"{self.eta:g}"} if self.sampler == "ddim" else {}
+        words = ", ".join(f"{key}={value}" for key, value in (eta | self.scheduler | self.step).items())
         return f"{self.sampler} ({words})" if words else self.sampler
 
     @property
@@ -54,19 +50,18 @@ class SamplerSettings:
 
 
 def score_sets(sets: Sequence[torch.Tensor], reference: torch.Tensor) -> dict[str, dict]:
-    """Score several sets of features against real ones; means over the sets, as dictionaries.
+    """Score sets of features [n, d], one for each seed with n of at least 200, against real ones [m, d].
 
-    Parameters
-    ----------
-    sets : sequence of Tensor [n, d]
-        A set for each seed; at least 200 in each.
-    reference : Tensor [m, d]
+    Returns Fréchet distance, precision and recall: means over the sets, as dictionaries.
     """
-    scores = {"frechet_distance": [frechet_distance(features, reference) for features in sets]}
+    distances = [frechet_distance(features, reference) for features in sets]
     pairs = [precision_recall(features, reference, num_reference=NUM_REFERENCE) for features in sets]
-    scores["precision"], scores["recall"] = zip(*pairs, strict=True)
-    highest = {"frechet_distance": float("inf"), "precision": 1.0, "recall": 1.0}
-    return {name: mean_score(found).clip(0.0, highest[name])._asdict() for name, found in scores.items()}
+    precisions, recalls = zip(*pairs, strict=True)
+    return {
+        "frechet_distance": mean_score(distances).clip()._asdict(),
+        "precision": mean_score(precisions).clip(highest=1.0)._asdict(),
+        "recall": mean_score(recalls).clip(highest=1.0)._asdict(),
+    }
 
 
 def compare_samplers(
@@ -99,7 +94,7 @@ def compare_samplers(
     -------
     list of dict
         A row for each of the settings: themselves, `name`, `model_calls`, `seconds_per_image` (of the
-        fastest seed), and the scores as dictionaries.
+        fastest seed), and what `score_sets` returns.
 
     Raises
     ------
@@ -107,10 +102,11 @@ def compare_samplers(
         If a setting is one that its scheduler does not have; before any work.
     """
     schedulers = [make_scheduler(noise_scheduler, s.sampler, **s.scheduler) for s in settings]
-    for scheduler, setting in zip(schedulers, settings, strict=True):
+    pairs = list(zip(schedulers, settings, strict=True))
+    for scheduler, setting in pairs:
         check_steps(scheduler, setting.num_inference_steps, setting.eta)
     features, rows = extract_features(reference), []
-    for scheduler, setting in zip(schedulers, settings, strict=True):
+    for scheduler, setting in pairs:
         drawn = [_draw(unet, scheduler, setting, num_images, seed) for seed in seeds]
         row = asdict(setting) | {"name": setting.name, "model_calls": setting.model_calls}
         # What else the machine does only adds, so the fastest seed says most about the sampler.
@@ -121,20 +117,10 @@ def compare_samplers(
     return rows
 
 
-def _draw(
-    unet, scheduler, setting: SamplerSettings, num_images: int, seed: int
-) -> tuple[torch.Tensor, float]:
+def _draw(unet, scheduler, setting, num_images: int, seed: int) -> tuple[torch.Tensor, float]:
     """Features of drawn images, and the seconds that drawing took."""
-    begun = time.perf_counter()
-    images = sample_images(
-        unet,
-        scheduler,
-        num_images,
-        setting.num_inference_steps,
-        eta=setting.eta,
-        seed=seed,
-        **setting.step,
-    )
+    options, begun = {"eta": setting.eta, "seed": seed} | setting.step, time.perf_counter()
+    images = sample_images(unet, scheduler, num_images, setting.num_inference_steps, **options)
     seconds = time.perf_counter() - begun
     # A sampler that blows up draws NaN: grey then, and far from any sprite.
     return extract_features(images.nan_to_num(0)), seconds

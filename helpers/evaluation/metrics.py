@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import nn
 
 from .classifier import apply_in_batches, check_images, extract_features
 from .intervals import NUM_GROUPS, Score, jackknife, mean_interval, permutation, proportion
@@ -12,9 +11,9 @@ from .intervals import NUM_GROUPS, Score, jackknife, mean_interval, permutation,
 NUM_NEIGHBOURS = 3  # k of precision and recall, as in the paper
 
 
-def _features(images, reference, classifier) -> list[torch.Tensor]:
-    """Features of both sets, on the CPU: they are small."""
-    return [extract_features(part, classifier).cpu() for part in (images, reference)]
+def _features(*sets: torch.Tensor) -> list[torch.Tensor]:
+    """Features of each set, on the CPU: they are small."""
+    return [extract_features(part).cpu() for part in sets]
 
 
 def _require_count(at_least: int, what: str, *parts: torch.Tensor) -> None:
@@ -23,9 +22,7 @@ def _require_count(at_least: int, what: str, *parts: torch.Tensor) -> None:
             raise ValueError(f"{what} needs at least {at_least:,} images; got {len(part):,}")
 
 
-def frechet_distance(
-    images: torch.Tensor, reference: torch.Tensor, classifier: nn.Module | None = None
-) -> Score:
+def frechet_distance(images: torch.Tensor, reference: torch.Tensor) -> Score:
     """Fréchet distance (arXiv 1706.08500) between the features of two sets of images; lower is better.
 
     |μ₁ - μ₂|² + tr(Σ₁ + Σ₂ - 2 (Σ₁ Σ₂)^½) with the features of the sprite classifier. They are not
@@ -48,13 +45,12 @@ def frechet_distance(
     ValueError
         If there are too few images, or they are not in the project's contract.
     """
-    features, others = (part.double() for part in _features(images, reference, classifier))
+    features, others = (part.double() for part in _features(images, reference))
     _require_count(4 * features.shape[1], "the Fréchet distance", features, others)
-    reference_moments = others.mean(0), others.T.cov()
+    moments = others.mean(0), others.T.cov()
     group = permutation(len(features)) % NUM_GROUPS
-    value = _frechet(features, *reference_moments)
-    left_out = [_frechet(features[group != g], *reference_moments) for g in range(NUM_GROUPS)]
-    return jackknife(value, left_out, len(features)).clip()
+    left_out = [_frechet(features[group != g], *moments) for g in range(NUM_GROUPS)]
+    return jackknife(_frechet(features, *moments), left_out, len(features)).clip()
 
 
 def _frechet(features: torch.Tensor, mean: torch.Tensor, covariance: torch.Tensor) -> float:
@@ -70,9 +66,7 @@ def _kernel(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return torch.addmm(torch.ones(1, dtype=x.dtype), x, y.T / x.shape[1]).pow(3)
 
 
-def kernel_distance(
-    images: torch.Tensor, reference: torch.Tensor, classifier: nn.Module | None = None
-) -> Score:
+def kernel_distance(images: torch.Tensor, reference: torch.Tensor) -> Score:
     """Kernel distance (KID, arXiv 1801.01401) between features; lower is better.
 
     The squared maximum mean discrepancy: the mean of k(x, x') + k(y, y') - 2 k(x, y) over all pairs of
@@ -82,21 +76,16 @@ def kernel_distance(
     Parameters
     ----------
     images, reference : Tensor [n, c, h, w] in [-1, 1], or features [n, d]
-        At least 200 each.
-
-    Returns
-    -------
-    Score
-        With a jackknife interval over `images`.
+        At least 200 each. The interval is a jackknife over `images`.
 
     Raises
     ------
     ValueError
         If there are too few images, or they are not in the project's contract.
     """
-    x, y = _features(images, reference, classifier)
+    x, y = _features(images, reference)
     _require_count(200, "the kernel distance", x, y)
-    group = nn.functional.one_hot(permutation(len(x)) % NUM_GROUPS).double()
+    group = torch.nn.functional.one_hot(permutation(len(x)) % NUM_GROUPS).double()
     # Sums over pairs of groups are enough to leave any group out.
     within = group.T @ torch.cat([_kernel(part, x).double() @ group for part in x.split(500)])
     within -= torch.diag(group.T @ _self_kernel(x))
@@ -140,10 +129,7 @@ def _covered(points: torch.Tensor, centres: torch.Tensor, radii: Sequence[torch.
 
 
 def precision_recall(
-    images: torch.Tensor,
-    reference: torch.Tensor,
-    classifier: nn.Module | None = None,
-    num_reference: int | None = None,
+    images: torch.Tensor, reference: torch.Tensor, num_reference: int | None = None
 ) -> tuple[Score, Score]:
     """Improved precision and recall (Kynkäänniemi et al., arXiv 1904.06991); higher is better.
 
@@ -170,7 +156,7 @@ def precision_recall(
     ValueError
         If there are too few images, or they are not in the project's contract.
     """
-    features, others = _features(images, reference, classifier)
+    features, others = _features(images, reference)
     n = min(len(features), len(others))
     if num_reference is None:
         features = features[permutation(len(features))[:n]]
@@ -182,7 +168,7 @@ def precision_recall(
     return precision, jackknife(recall[0], recall[1:], len(features)).clip(0, 1)
 
 
-def label_accuracy(images: torch.Tensor, labels: torch.Tensor, classifier: nn.Module | None = None) -> Score:
+def label_accuracy(images: torch.Tensor, labels: torch.Tensor) -> Score:
     """Proportion of images that the classifier files under the label that was asked for.
 
     Parameters
@@ -200,7 +186,7 @@ def label_accuracy(images: torch.Tensor, labels: torch.Tensor, classifier: nn.Mo
     labels = labels.argmax(1) if labels.ndim == 2 else labels
     if labels.shape != (len(images),):
         raise ValueError(f"got {len(images)} images and labels of shape {tuple(labels.shape)}")
-    predicted = apply_in_batches(lambda model, batch: model(batch)[0].argmax(1), images, classifier)
+    predicted = apply_in_batches(lambda model, batch: model(batch)[0].argmax(1), images)
     return proportion(predicted.cpu() == labels.cpu())
 
 

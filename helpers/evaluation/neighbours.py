@@ -1,7 +1,6 @@
 """Nearest training images, and how many generated images merely copy one."""
 
 import torch
-from torch import nn
 
 from .classifier import check_images, extract_features
 from .intervals import Score, proportion
@@ -11,11 +10,7 @@ TOLERANCE = 8.5 / 127.5  # of pixels in [-1, 1]: eight of 255 levels, which nobo
 
 
 def nearest_neighbours(
-    images: torch.Tensor,
-    reference: torch.Tensor,
-    k: int = 1,
-    space: str = "pixel",
-    classifier: nn.Module | None = None,
+    images: torch.Tensor, reference: torch.Tensor, k: int = 1, space: str = "pixel"
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Find the k images of `reference` that are most like each image.
 
@@ -42,8 +37,7 @@ def nearest_neighbours(
     if not 1 <= k <= len(reference):
         raise ValueError(f"k must be from 1 to {len(reference):,}, the size of the reference; got {k}")
     if space == "feature":
-        points, others = (extract_features(part, classifier) for part in (images, reference))
-        scale = 1.0
+        points, others, scale = extract_features(images), extract_features(reference), 1.0
     else:
         check_images(images)
         check_images(reference)
@@ -66,10 +60,6 @@ def copy_rates(images: torch.Tensor, training_images: torch.Tensor) -> tuple[Sco
     images, training_images : Tensor [n, c, h, w] in [-1, 1]
         Any number; all of the training images, or copies go unnoticed.
 
-    Returns
-    -------
-    exact, near : Score
-
     Raises
     ------
     ValueError
@@ -77,10 +67,7 @@ def copy_rates(images: torch.Tensor, training_images: torch.Tensor) -> tuple[Sco
     """
     count = min(NUM_CANDIDATES, len(training_images))
     distances, indices = nearest_neighbours(images, training_images, count)
-    exact = torch.cat(
-        [
-            (part[:, None] - training_images[nearest]).abs().amax((2, 3, 4)).amin(1) <= TOLERANCE
-            for part, nearest in zip(images.split(500), indices.split(500), strict=True)
-        ]
-    )
+    parts = zip(images.split(500), indices.split(500), strict=True)
+    differences = [(part[:, None] - training_images[near]).abs().amax((2, 3, 4)) for part, near in parts]
+    exact = torch.cat(differences).amin(1) <= TOLERANCE
     return proportion(exact), proportion(exact | (distances[:, 0] <= TOLERANCE))

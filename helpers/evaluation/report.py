@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from .classifier import extract_features
 from .intervals import Score
@@ -60,7 +59,6 @@ def evaluate(
     training_images: torch.Tensor,
     held_out_images: torch.Tensor,
     labels: torch.Tensor | None = None,
-    classifier: nn.Module | None = None,
 ) -> Report:
     """Compute every score of generated images, and the floor from equally many real ones.
 
@@ -81,17 +79,14 @@ def evaluate(
     ValueError
         If there are more images than half the real ones, too few, or any out of the contract.
     """
-    features = extract_features(images, classifier)
+    features = extract_features(images)
     if len(images) > len(real_images) // 2:
-        raise ValueError(
-            f"got {len(images):,} images; at most {len(real_images) // 2:,} can be compared with as many "
-            "real ones"
-        )
-    reference, others = real_halves(extract_features(real_images, classifier))
-    generated = _distances(features, reference)
-    real = _distances(others[: len(images)], reference)
+        most = f"at most {len(real_images) // 2:,} can be compared with as many real ones"
+        raise ValueError(f"got {len(images):,} images; {most}")
+    reference, others = real_halves(extract_features(real_images))
+    generated, real = (_distances(points, reference) for points in (features, others[: len(images)]))
     if labels is not None:
-        generated["label_accuracy"] = label_accuracy(images, labels, classifier)
+        generated["label_accuracy"] = label_accuracy(images, labels)
     for scores, candidates in ((generated, images), (real, held_out_images)):
         scores["exact_copies"], scores["near_copies"] = copy_rates(candidates, training_images)
         scores["colours_per_image"] = colours_per_image(candidates)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .intervals import Score
 
-RANDOM_SAMPLERS = ("ddpm", "sde-dpm-solver++")  # and DDIM with eta above 0
 ROWS = {
     "frechet_distance": "Fréchet distance ↓",
     "kernel_distance": "kernel distance ↓",
@@ -23,8 +22,7 @@ COMPARED = ("frechet_distance", "precision", "recall")
 
 def markdown_table(head: Sequence, rows: Iterable[Sequence]) -> str:
     """Make a Markdown table of a head and rows of cells, each shown as `str` shows it."""
-    lines = [f"| {' | '.join(map(str, row))} |" for row in (head, ["---"] * len(head), *rows)]
-    return "\n".join(lines)
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (head, ["---"] * len(head), *rows))
 
 
 def show_score(key: str, score: Score) -> str:
@@ -33,38 +31,18 @@ def show_score(key: str, score: Score) -> str:
 
 
 def guidance_table(rows: Mapping[str, dict]) -> str:
-    """Make a Markdown table of scores under guidance, a line per scale.
-
-    Parameters
-    ----------
-    rows : mapping
-        By guidance_scale, scores by name as `scripts/evaluate.py` stores them, as dictionaries.
-    """
+    """Make a Markdown table of scores by name by guidance_scale, as `scripts/evaluate.py` stores them."""
     keys = ("label_accuracy", *COMPARED)
-    return markdown_table(
-        ["guidance_scale", *(ROWS[key] for key in keys)],
-        [[scale, *(show_score(key, Score(**found[key])) for key in keys)] for scale, found in rows.items()],
-    )
+    lines = [[scale, *(show_score(key, Score(**row[key])) for key in keys)] for scale, row in rows.items()]
+    return markdown_table(["guidance_scale", *(ROWS[key] for key in keys)], lines)
 
 
 def _two_digits(score: dict) -> str:
     return f"{Score(**score):.2f}"
 
 
-def _is_random(row: dict) -> bool:
-    return row["sampler"] in RANDOM_SAMPLERS or row["eta"] > 0
-
-
 def comparison_table(rows: Sequence[dict], floor: dict | None = None) -> str:
-    """Make a Markdown table with a line per row: cost, and scores with their intervals.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        What `compare_samplers` returns.
-    floor : dict, optional
-        The same scores of real images, for a last line.
-    """
+    """Make a Markdown table of what `compare_samplers` returns, and of the same scores of real images."""
     head = ["sampler", "steps", "calls of the UNet", *(ROWS[key] for key in COMPARED), "ms per image"]
     lines = [
         [row["name"], row["num_inference_steps"], row["model_calls"]]
@@ -84,14 +62,10 @@ def ablation_table(rows: Sequence[dict]) -> str:
     for row in rows:
         clip, spacing = (row["scheduler"].get(key) for key in ("clip_sample", "timestep_spacing"))
         again = "yes" if row["step"].get("use_clipped_model_output") else "no"
-        key = (str(clip), again, spacing or "leading")
-        groups.setdefault(key, {})[row["num_inference_steps"]] = row["frechet_distance"]
+        found = groups.setdefault((clip, again, spacing or "leading"), {})
+        found[row["num_inference_steps"]] = _two_digits(row["frechet_distance"])
     head = ["clip_sample", "noise estimated anew", "timestep_spacing", *(f"{n} steps" for n in steps)]
-    rows = [
-        [*key, *(_two_digits(found[n]) if n in found else "–" for n in steps)]
-        for key, found in groups.items()
-    ]
-    return markdown_table(head, rows)
+    return markdown_table(head, [[*key, *(row.get(n, "–") for n in steps)] for key, row in groups.items()])
 
 
 def summary_table(rows: Sequence[dict], within: float = 0.1, notes: Mapping[str, str] | None = None) -> str:
@@ -100,6 +74,7 @@ def summary_table(rows: Sequence[dict], within: float = 0.1, notes: Mapping[str,
     Parameters
     ----------
     rows : sequence of dict
+        What `compare_samplers` returns.
     within : float
         How far above the best score of the same sampler still counts as near, as a proportion of it.
     notes : mapping of name to str, optional
@@ -122,10 +97,10 @@ def summary_table(rows: Sequence[dict], within: float = 0.1, notes: Mapping[str,
         best = min(row["frechet_distance"]["value"] for row in found)
         near = [row for row in found if row["frechet_distance"]["value"] <= (1 + within) * best]
         fewest = min(near, key=lambda row: row["num_inference_steps"])
-        adds_noise, calls = "yes" if _is_random(found[0]) else "no", 2 if found[0]["sampler"] == "heun" else 1
-        line = [name, adds_noise, calls, f"{best:.2f}", fewest["num_inference_steps"]]
-        line.append(f"{1000 * fewest['seconds_per_image']:.0f}")
-        lines.append([*line, notes[name]] if notes else line)
+        sampler, cost = fewest["sampler"], f"{1000 * fewest['seconds_per_image']:.0f}"
+        adds_noise = sampler in ("ddpm", "sde-dpm-solver++") or fewest["eta"] > 0
+        line = [name, "yes" if adds_noise else "no", 2 if sampler == "heun" else 1, f"{best:.2f}"]
+        lines.append([*line, fewest["num_inference_steps"], cost, *([notes[name]] if notes else [])])
     return markdown_table([*head, "when to use"] if notes else head, lines)
 
 
@@ -133,7 +108,6 @@ def quality_curves(rows: Sequence[dict]) -> dict[str, list[tuple]]:
     """Group rows by sampler, as (calls of the UNet, value, low, high): for `plot_quality_vs_cost`."""
     curves = {}
     for row in rows:
-        score = row["frechet_distance"]
-        point = (row["model_calls"], score["value"], score["low"], score["high"])
-        curves.setdefault(row["name"], []).append(point)
+        value, low, high, _ = Score(**row["frechet_distance"])
+        curves.setdefault(row["name"], []).append((row["model_calls"], value, low, high))
     return curves

@@ -9,9 +9,7 @@ from matplotlib.figure import Figure
 from ..plotting.style import WIDTH
 from ..sampling import good_steps
 
-LATE = {
-    "continuous_update": False
-}  # a slider answers when it is let go: each answer takes a part of a second
+LATE = {"continuous_update": False}  # a slider answers when it is let go: answers take part of a second
 MOST_STEPS = 100
 
 
@@ -23,10 +21,7 @@ def make_steps_slider(scheduler, num_inference_steps: int) -> ipywidgets.Selecti
 
 
 class Explorer(ipywidgets.VBox):
-    """Controls above a picture that is drawn again when one of them changes.
-
-    A subclass sets up what it draws from, makes its controls, and hands them to this `__init__`.
-    """
+    """Controls above a picture that is drawn again when one changes; a subclass makes them, and draws."""
 
     def __init__(self, controls: list[ipywidgets.Widget]):
         self.message = ipywidgets.HTML()

@@ -15,7 +15,7 @@ IMAGES = 4  # at once: guided ones in 20 steps take well under a second on two c
 class LabelExplorer(Explorer):
     """Class, seed, steps and guidance to choose, and the pictures that come of it."""
 
-    def __init__(self, pipeline, num_inference_steps: int = 20):
+    def __init__(self, pipeline, num_inference_steps: int):
         self.pipeline = pipeline
         config = pipeline.class_net.config
         self.class_names = tuple(config.class_names or range(config.num_classes))
@@ -46,15 +46,12 @@ class LabelExplorer(Explorer):
 
     def static_picture(self) -> Figure:
         """Draw a row of pictures for each class."""
-        labels = [i for i in range(len(self.class_names)) for _ in range(IMAGES)]
-        images = self.generate(labels, guidance_scale=1.0)
+        images = self.generate([i for i in range(len(self.class_names)) for _ in range(IMAGES)], 1.0)
         return plot_generated_images(images, len(self.class_names), IMAGES, self.class_names, scale=3)
 
 
 def label_explorer(pipeline, num_inference_steps: int = 20) -> LabelExplorer:
-    """Ask a conditional pipeline for a class: class, seed, steps and guidance to choose.
-
-    Beneath it stands a row of pictures of each class, which also shows where widgets do not.
+    """Ask a conditional pipeline for a class; a row of each class shows where widgets do not.
 
     Parameters
     ----------
@@ -68,8 +65,6 @@ def label_explorer(pipeline, num_inference_steps: int = 20) -> LabelExplorer:
         If the pipeline takes no labels.
     """
     if not hasattr(pipeline, "class_net"):
-        raise TypeError(
-            f"a {type(pipeline).__name__} takes no labels; expected a ConditionalDDPMPipeline, for example "
-            'load_pipeline("label_conditioned")'
-        )
+        expected = 'a ConditionalDDPMPipeline, for example load_pipeline("label_conditioned")'
+        raise TypeError(f"a {type(pipeline).__name__} takes no labels; expected {expected}")
     return LabelExplorer(pipeline, num_inference_steps)

@@ -57,9 +57,9 @@ def draw_noise_level(background: np.ndarray, place: np.ndarray, clean, noisy) ->
 class NoiseExplorer(Explorer):
     """A slider over the timestep, a choice of schedule and of image, and what the noise leaves of it."""
 
-    def __init__(self, images, num_train_timesteps: int = 500, seed: int = 0):
+    def __init__(self, images, num_train_timesteps: int):
         self.clean = to_tensor(images)
-        self.noise = torch.randn(self.clean.shape, generator=torch.Generator().manual_seed(seed))
+        self.noise = torch.randn(self.clean.shape, generator=torch.Generator().manual_seed(0))
         self.noise_schedulers = {
             name: DDPMScheduler(num_train_timesteps, beta_schedule=beta) for name, beta in SCHEDULES.items()
         }
@@ -88,9 +88,7 @@ class NoiseExplorer(Explorer):
 
 
 def noise_explorer(images, num_train_timesteps: int = 500) -> NoiseExplorer:
-    """Explore how noise destroys an image: timestep, schedule and image to choose, with the SNR in dB.
-
-    Beneath it stands a filmstrip, a picture that also shows where widgets do not (GitHub, HTML, print).
+    """Explore how noise destroys an image; a filmstrip shows where widgets do not (GitHub, HTML, print).
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ def evenly(count: int, most: int = FRAMES) -> list[int]:
 class SamplerPlayground(Explorer):
     """Scheduler, steps, eta, clipping, spacing and seed to choose; the trajectory of one image from noise."""
 
-    def __init__(self, unet, noise_scheduler, num_inference_steps: int = 20):
+    def __init__(self, unet, noise_scheduler, num_inference_steps: int):
         self.unet, self.noise_scheduler = unet, noise_scheduler
         names, clipping = list(SCHEDULERS), [("default", None), ("yes", True), ("no", False)]
         spacings = [("default", None), *((spacing, spacing) for spacing in SPACINGS)]
@@ -84,21 +84,22 @@ class SamplerPlayground(Explorer):
 def _filmstrip(trajectory: list) -> Figure:
     """Draw the trajectory of the first image, with the x_0-predictions where the scheduler gives them."""
     times, images, estimates = zip(*trajectory, strict=True)
-    if any(estimate is None for estimate in estimates):
-        return plot_denoising_steps([x[0] for x in images], times)
-    return plot_denoising_steps([x[0] for x in images], times, [x[0] for x in estimates])
+    complete = all(estimate is not None for estimate in estimates)
+    return plot_denoising_steps(
+        [x[0] for x in images], times, [x[0] for x in estimates] if complete else None
+    )
 
 
 class DenoisingPlayer(Explorer):
     """Play, pause and scrub a stored trajectory: one picture at a time, large."""
 
-    def __init__(self, images: torch.Tensor, timesteps: Sequence[int], interval: int = 120):
+    def __init__(self, images: torch.Tensor, timesteps: Sequence[int]):
         self.images, self.timesteps = to_tensor(images), [int(t) for t in timesteps]
         if len(self.images) != len(self.timesteps):
             raise ValueError(f"got {len(self.images)} images for {len(self.timesteps)} timesteps")
         last = len(self.images) - 1
         self.position = ipywidgets.IntSlider(last, 0, last, description="step")
-        self.play = ipywidgets.Play(min=0, max=last, interval=interval)
+        self.play = ipywidgets.Play(min=0, max=last, interval=120)
         # Linked in the browser, so that playing needs no more from the kernel than the pictures.
         ipywidgets.jslink((self.play, "value"), (self.position, "value"))
         super().__init__([self.play, self.position])
