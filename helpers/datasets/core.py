@@ -21,9 +21,8 @@ class ImageDataset(Dataset):
     class_names : sequence of str
     captions : sequence of n str, optional
     flip : bool
-        Mirror an item left to right with probability 1/2 each time it is read. The coin is
-        torch's global random generator, as in torchvision: `torch.manual_seed` fixes it, and a
-        training that saves and restores that generator's state gets the same flips after a resume.
+        Mirror an item left to right with probability 1/2 each time it is read. The coin is torch's global
+        generator, so `torch.manual_seed` fixes it, and a resumed training that restores it goes on alike.
     dropped : int
         How many inputs the loader left out (cleaning, corrupt files).
 
@@ -42,12 +41,10 @@ class ImageDataset(Dataset):
         flip: bool = False,
         dropped: int = 0,
     ):
-        self.images = torch.as_tensor(images)
-        self.labels = torch.as_tensor(labels)
+        self.images, self.labels = torch.as_tensor(images), torch.as_tensor(labels)
         self.class_names = tuple(class_names)
         self.captions = None if captions is None else list(captions)
-        self.flip = flip
-        self.dropped = dropped
+        self.flip, self.dropped = flip, dropped
         self._validate_arrays()
 
     def _validate_arrays(self) -> None:
@@ -124,12 +121,11 @@ class ImageDataset(Dataset):
             If a name is not one of the dataset's classes, or no image has one of these classes.
         """
         names = [class_names] if isinstance(class_names, str) else list(class_names)
-        unknown = [name for name in names if name not in self.class_names]
+        unknown = [f"unknown class {name!r}" for name in names if name not in self.class_names]
         if unknown or not names:
-            problem = f"unknown class {unknown[0]!r}" if unknown else "no class given"
+            problem = unknown[0] if unknown else "no class given"
             raise ValueError(f"{problem}; the classes are {', '.join(map(repr, self.class_names))}")
-        numbers = torch.tensor([self.class_names.index(name) for name in names])
-        return self.subset(torch.isin(self.labels, numbers))
+        return self.subset(np.isin(self.labels, [self.class_names.index(name) for name in names]))
 
 
 def class_weights(dataset) -> torch.Tensor:
@@ -141,10 +137,7 @@ def class_weights(dataset) -> torch.Tensor:
 def balanced_sampler(
     dataset: ImageDataset, seed: int = 0, generator: torch.Generator | None = None
 ) -> WeightedRandomSampler:
-    """Draw every class equally often, however unequal their numbers are.
-
-    One pass draws `len(dataset)` indices with replacement: pictures of rare classes come several
-    times, and some of the common ones not at all.
+    """Draw every class equally often: `len(dataset)` indices a pass, with replacement.
 
     Parameters
     ----------
@@ -162,9 +155,8 @@ def make_dataloader(
 ) -> DataLoader:
     """Batches of `(images [b, c, h, w] in [-1, 1], labels [b, num_classes])`.
 
-    For training (`shuffle` or `balanced`) an incomplete last batch is dropped, so that every step
-    sees the same number of images; otherwise all items come, in order. The pictures are already
-    in memory, so worker processes would only cost time.
+    For training (`shuffle` or `balanced`) an incomplete last batch is dropped; otherwise all items come,
+    in order. The pictures are in memory, so worker processes would only cost time.
 
     Parameters
     ----------

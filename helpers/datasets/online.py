@@ -16,10 +16,7 @@ LOCAL = "load_sprites(), load_digits() and load_image_folder(path, image_size) n
 
 
 def ask_server(url: str, timeout: float = 3.0) -> Callable[[], bool]:
-    """Start asking whether a server answers; calling the result waits for the answer.
-
-    Asked in a thread, because looking up a name can hang past any timeout, and imports take time too.
-    """
+    """Start asking whether a server answers; calling the result waits for the answer."""
     import requests  # with proxies and certificates as the downloads themselves have them
 
     answers, deadline = [], time.monotonic() + timeout
@@ -28,7 +25,7 @@ def ask_server(url: str, timeout: float = 3.0) -> Callable[[], bool]:
         with suppress(requests.RequestException):
             answers.append(requests.head(url, timeout=timeout).status_code < 500)
 
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=ask, daemon=True)  # looking up a name can hang past any timeout
     thread.start()
 
     def wait() -> bool:
@@ -49,8 +46,7 @@ def load_hub_dataset(
     Parameters
     ----------
     repo_id : str or path
-        "user/name" on the Hub, or a local folder: saved with `save_to_disk`, or of files that
-        the `datasets` library reads (pictures, parquet, …).
+        "user/name" on the Hub, or a local folder, saved with `save_to_disk` or of pictures, parquet files, …
     image_size : int
         Pictures are scaled and cropped to image_size × image_size and held in memory.
     split : str
@@ -72,22 +68,20 @@ def load_hub_dataset(
     """
     crop = square_crop(image_size)
     table = _open_table(str(repo_id), split, config)
-    kinds = {name: type(column).__name__ for name, column in table.features.items()}
-    image_column = next((name for name, kind in kinds.items() if kind == "Image"), None)
-    label_column = next((name for name, kind in kinds.items() if kind == "ClassLabel"), None)
-    if image_column is None:
-        raise ValueError(f"{repo_id} has no column of images; its columns are {', '.join(kinds)}")
+    columns = {type(column).__name__: name for name, column in reversed(table.features.items())}
+    if "Image" not in columns:
+        raise ValueError(f"{repo_id} has no column of images; its columns are {', '.join(table.features)}")
     images = np.empty((len(table), image_size, image_size, 3), dtype=np.uint8)
-    pictures = table.select_columns([image_column])
+    pictures = table.select_columns([columns["Image"]])
     for row in range(len(table)):
         try:
-            images[row] = np.asarray(crop(as_rgb(pictures[row][image_column])))
+            images[row] = np.asarray(crop(as_rgb(pictures[row][columns["Image"]])))
         except (*CORRUPT, AttributeError) as error:
             raise ValueError(f"cannot read the image in row {row} of {repo_id}: {error}") from error
-    if label_column is None:
-        return ImageDataset(images, np.zeros(len(table), dtype=np.int64), ["images"], flip=flip)
-    labels = np.array(list(table[label_column]), dtype=np.int64)
-    return ImageDataset(images, labels, table.features[label_column].names, flip=flip)
+    labels, class_names = np.zeros(len(table), dtype=np.int64), ["images"]
+    if column := columns.get("ClassLabel"):
+        labels, class_names = np.array(table[column], dtype=np.int64), table.features[column].names
+    return ImageDataset(images, labels, class_names, flip=flip)
 
 
 def _open_table(repo_id: str, split: str, config: str | None):
@@ -120,8 +114,8 @@ def _open_hub_table(repo_id: str, split: str, config: str | None):
     is_online = (lambda: False) if forbidden else ask_server(constants.ENDPOINT)
     import datasets  # slow, so it is imported while the Hub is being asked
 
-    before = datasets.config.HF_HUB_OFFLINE
     # Told that it is offline, the library turns to its cache at once; else it tries for half a minute.
+    before = datasets.config.HF_HUB_OFFLINE
     datasets.config.HF_HUB_OFFLINE = before or not is_online()
     try:
         return datasets.load_dataset(repo_id, config, split=split)
@@ -140,12 +134,10 @@ def load_fashion_mnist(
 ) -> ImageDataset:
     """Fashion-MNIST from torchvision: 60,000 (or 10,000) grey pictures of clothes, in three channels.
 
-    Downloaded (30 MB) into `root`/FashionMNIST if it is not there yet.
-
     Parameters
     ----------
     root : path
-        The folder that holds, or will hold, the folder FashionMNIST.
+        The folder with the folder FashionMNIST; 30 MB are downloaded into it if it is not there yet.
     train : bool
         The training set of 60,000, or the test set of 10,000.
     image_size : int
