@@ -35,6 +35,8 @@ def test_splits_are_complete_disjoint_stratified_and_free_of_chance(sprites_file
     assert sorted(train.captions + test.captions) == sorted(everything.captions)
     assert test.captions == [f"sprite {i}" for i in [*range(45, 50), *range(95, 100)]]
     assert torch.equal(test.images[0], everything.images[45])
+    labels = np.array([0] * 9 + [1] * 10)  # a class of nine stays in training as a whole
+    assert split_indices(labels, "test").tolist() == [18] and len(split_indices(labels, "train")) == 18
 
 
 def test_sprites_are_not_flipped_unless_asked_and_an_unknown_split_or_file_is_named(sprites_file, tmp_path):
@@ -202,9 +204,3 @@ def test_course_file_missing_truncated_or_pickled(course, tmp_path):
     np.save(labels, np.array([object()] * 6), allow_pickle=True)
     with pytest.raises(ValueError, match=r"cannot read .*(sprites|labels)\.npy.*plain numbers"):
         data.load_course_sprites(labels, labels)
-
-
-def test_split_of_small_classes_leaves_them_in_training():
-    labels = np.array([0] * 9 + [1] * 10)
-    assert split_indices(labels, "test").tolist() == [18]
-    assert len(split_indices(labels, "train")) == 18

@@ -11,6 +11,7 @@ import threading
 import numpy as np
 import pytest
 from PIL import Image
+from torchvision.datasets import FashionMNIST
 
 from helpers import datasets as data
 from helpers.datasets.online import ask_server
@@ -53,8 +54,7 @@ def table(hub_library):
 
 def check_table(dataset):
     assert dataset.images.shape == (3, 8, 8, 3) and dataset.class_names == ("red", "blue")
-    assert dataset.labels.tolist() == [0, 1, 0]
-    assert dataset.images[1, 0, 0].tolist() == [0, 0, 255]
+    assert dataset.labels.tolist() == [0, 1, 0] and dataset.images[1, 0, 0].tolist() == [0, 0, 255]
 
 
 def test_local_copies_of_hub_datasets_need_no_network(no_network, hub_library, table, tmp_path):
@@ -175,16 +175,12 @@ def test_fashion_mnist_that_is_already_there(no_network, tmp_path):
 
 
 def test_fashion_mnist_without_a_network(no_network, tmp_path, monkeypatch):
-    from torchvision.datasets import FashionMNIST
-
     monkeypatch.setattr(FashionMNIST, "mirrors", [NOWHERE])
     assert_offline(lambda: data.load_fashion_mnist(tmp_path / "new"), "Fashion-MNIST")
     assert not (tmp_path / "new").exists()
 
 
 def test_fashion_mnist_download_lands_whole(tmp_path, monkeypatch):
-    from torchvision.datasets import FashionMNIST
-
     served = tmp_path / "served"
     served.mkdir()
     for name, content in fashion_files().items():

@@ -18,10 +18,8 @@ from scripts.make_sprites import CLASS_NAMES, draw_sprite
 SPRITES = np.stack([draw_sprite(name, 0, i).image for name in CLASS_NAMES for i in range(4)])
 CURVES = {"ours": [(1, 80, 70, 90), (4, 9, 8, 10)], "theirs": [(1, 300, 280, 320), (60, 40, 35, 45)]}
 TENSORS = plotting.to_tensor(SPRITES)
-SCHEDULERS = {
-    "linear": DDPMScheduler(100),
-    "cosine": DDPMScheduler(100, beta_schedule="squaredcos_cap_v2"),
-}
+COSINE = DDPMScheduler(100, beta_schedule="squaredcos_cap_v2")
+SCHEDULERS = {"linear": DDPMScheduler(100), "cosine": COSINE}
 DATASET = SimpleNamespace(images=SPRITES, labels=np.repeat(np.arange(5), 4), class_names=CLASS_NAMES)
 
 
@@ -121,49 +119,21 @@ def test_sixteen_sprites_stay_under_30_kb_and_large_images_keep_a_pixel_each():
     assert shown(plotting.plot_generated_images(torch.zeros(12, 3, 256, 256), 1, 12)).shape[1] > 12 * 256
 
 
-@pytest.mark.parametrize(
-    ("titles", "col_titles", "expected"),
-    [("abcd", None, "abcd"), ("12", None, "12"), (None, None, ""), ("12", "ab", "1ab2"), (None, "ab", "ab")],
-    ids=["per image", "per row", "none", "per row and column", "per column"],
-)
-def test_titles(titles, col_titles, expected):
-    figure = plotting.plot_generated_images(SPRITES[:4], 2, 2, titles, col_titles=col_titles)
-    assert texts(figure) == list(expected)
-    assert count_tiles(figure, 12) == 4
-
-
 def test_long_titles_are_wrapped_in_words():
     captions = [draw_sprite("hero", 0, i).caption for i in range(2)]
     drawn = texts(plotting.plot_generated_images(SPRITES[:2], 1, 2, captions))
     assert [text.replace("\n", " ") for text in drawn] == captions and "\n" in drawn[0]
 
 
-def test_dataset_has_a_row_per_class_and_follows_the_seed():
-    figure = plotting.plot_dataset(DATASET, num_images=3, seed=1)
-    assert texts(figure) == list(CLASS_NAMES)
-    again, other = (plotting.plot_dataset(DATASET, num_images=3, seed=seed) for seed in (1, 2))
-    assert (shown(again) == shown(figure)).all() and (shown(other) != shown(figure)).any()
-    assert count_tiles(figure, 12) == 15
-
-
-def test_dataset_with_a_missing_and_a_small_class():
-    images, labels = torch.from_numpy(SPRITES[:5]), torch.tensor([0, 0, 0, 0, 2])
-    figure = plotting.plot_dataset(SimpleNamespace(images=images, labels=labels, class_names=CLASS_NAMES), 4)
-    assert texts(figure) == ["hero", "food"]
-    assert count_tiles(figure, 12) == 5
-
-
-def test_forward_process_starts_clean_and_names_t_and_alpha():
-    figure = plotting.plot_forward_process(TENSORS[0], SCHEDULERS["linear"], timesteps=[0, 99])
-    alphas = SCHEDULERS["linear"].alphas_cumprod
-    assert texts(figure) == ["$x_0$", f"t = 0\nᾱ = {alphas[0]:.3f}", f"t = 99\nᾱ = {alphas[99]:.3f}"]
-    assert count_tiles(figure, 12) == 1
+def test_dataset_follows_the_seed():
+    first, again, other = (shown(plotting.plot_dataset(DATASET, num_images=3, seed=i)) for i in (1, 1, 2))
+    assert (again == first).all() and (other != first).any()
 
 
 def test_forward_process_shows_the_closed_form():
     eps = torch.zeros(3, 16, 16)
-    figure = plotting.plot_forward_process(TENSORS[0], SCHEDULERS["cosine"], timesteps=[50], noise=eps)
-    grey = plotting.to_images(TENSORS[0] * SCHEDULERS["cosine"].alphas_cumprod[50].sqrt())[0]
+    figure = plotting.plot_forward_process(TENSORS[0], COSINE, timesteps=[50], noise=eps)
+    grey = plotting.to_images(TENSORS[0] * COSINE.alphas_cumprod[50].sqrt())[0]
     pixels, block = shown(figure), grey.repeat(12, axis=0).repeat(12, axis=1)
     left = pixels.shape[1] - PAD * RATIO - 192
     assert (pixels[-PAD * RATIO - 192 : -PAD * RATIO, left : left + 192] == block).all()
@@ -175,25 +145,40 @@ def test_forward_process_rows_for_schedules_and_images():
     assert count_tiles(figure, 12) == 4  # two clean images, once for each schedule
 
 
-def test_denoising_steps_with_and_without_estimates():
-    steps = [image[None] for image in TENSORS[:3]]
-    figure = plotting.plot_denoising_steps(steps, torch.tensor([99, 50, 0]), x0_estimates=TENSORS[3:6])
-    assert texts(figure) == ["$x_t$", "t = 99", "t = 50", "t = 0", "estimate of $x_0$"]
-    assert count_tiles(figure, 12) == 6
-
-
-def test_nearest_neighbours_stand_beneath_with_their_distance():
-    figure = plotting.plot_nearest_neighbours(SPRITES[:2], SPRITES[2:4], np.array([0.5, 1.25]))
-    assert "0.50" in texts(figure) and "1.25" in texts(figure)
-    assert count_tiles(figure, 12) == 4
-
-
-def grid(rows, cols, **titles):
-    plotting.plot_generated_images(SPRITES[:16], rows, cols, **titles)
+def grid(rows, cols, count=16, **titles):
+    return plotting.plot_generated_images(SPRITES[:count], rows, cols, **titles)
 
 
 def forward(**arguments):
-    plotting.plot_forward_process(TENSORS[0], SCHEDULERS["linear"], **arguments)
+    return plotting.plot_forward_process(TENSORS[0], SCHEDULERS["linear"], **arguments)
+
+
+STEPS = [image[None] for image in TENSORS[:3]], torch.tensor([99, 50, 0]), TENSORS[3:6]
+ALPHAS = [f"t = {t}\nᾱ = {SCHEDULERS['linear'].alphas_cumprod[t]:.3f}" for t in (0, 99)]
+UNEVEN = SimpleNamespace(images=torch.from_numpy(SPRITES[:5]), class_names=CLASS_NAMES)
+UNEVEN.labels = torch.tensor([0, 0, 0, 0, 2])  # a small class, and three without images
+DENOISED = ["$x_t$", "t = 99", "t = 50", "t = 0", "estimate of $x_0$"]
+NEAREST = ["generated", "nearest training\nimage, and distance", "0.50", "1.25"]
+
+
+@pytest.mark.parametrize(
+    ("draw", "expected", "tiles"),
+    [
+        (lambda: grid(2, 2, 4, titles="abcd"), "abcd", 4),
+        (lambda: grid(2, 2, 4, titles="12"), "12", 4),
+        (lambda: grid(2, 2, 4), "", 4),
+        (lambda: grid(2, 2, 4, titles="12", col_titles="ab"), "1ab2", 4),
+        (lambda: grid(2, 2, 4, col_titles="ab"), "ab", 4),
+        (lambda: plotting.plot_dataset(DATASET, num_images=3), CLASS_NAMES, 15),
+        (lambda: plotting.plot_dataset(UNEVEN, 4), ["hero", "food"], 5),
+        (lambda: forward(timesteps=[0, 99]), ["$x_0$", *ALPHAS], 1),
+        (lambda: plotting.plot_denoising_steps(*STEPS), DENOISED, 6),
+        (lambda: plotting.plot_nearest_neighbours(SPRITES[:2], SPRITES[2:4], [0.5, 1.25]), NEAREST, 4),
+    ],
+)
+def test_titles_and_tiles(draw, expected, tiles):
+    figure = draw()
+    assert texts(figure) == list(expected) and count_tiles(figure, 12) == tiles
 
 
 @pytest.mark.parametrize(

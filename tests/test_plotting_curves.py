@@ -28,9 +28,7 @@ def test_noise_schedule_draws_signal_noise_and_ratio():
     assert np.allclose(right.lines[0].get_ydata(), 10 * np.log10(alphas / (1 - alphas)), atol=1e-2)
     assert [text.get_text() for text in right.get_legend().get_texts()] == ["linear", "cosine"]
     assert {right.lines[i].get_color() for i in (0, 1)} <= set(pick_colours(range(7)))
-
-
-def test_noise_schedule_that_ends_at_no_signal():
+    # A schedule that ends at no signal has a finite ratio too.
     scheduler = DDPMScheduler(100, rescale_betas_zero_snr=True)
     scheduler.alphas_cumprod[-1] = 0
     assert np.isfinite(plotting.plot_noise_schedule(scheduler).axes[1].lines[0].get_ydata()).all()

@@ -18,7 +18,6 @@ SPRITES_PATH, EMOJI_PATH = DATA / "sprites.npz", DATA / "emoji.npz"
 # What numpy raises for a file that is cut short, damaged, not an array file, or pickled.
 BROKEN_FILE = (OSError, EOFError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
-TEST_EVERY = 10  # one item in ten of each class is for testing
 CHUNK = 8192  # tiles looked at together when cleaning: 6 MB
 
 
@@ -29,7 +28,7 @@ def split_indices(labels: np.ndarray | torch.Tensor, split: str) -> np.ndarray:
     labels = np.asarray(labels)
     test = np.zeros(len(labels), dtype=bool)
     for number in np.unique(labels):
-        test[np.flatnonzero(labels == number)[TEST_EVERY - 1 :: TEST_EVERY]] = True
+        test[np.flatnonzero(labels == number)[9::10]] = True
     return np.flatnonzero({"train": ~test, "test": test, "all": test | ~test}[split])
 
 
@@ -37,8 +36,7 @@ def resize_grey(grey: torch.Tensor, image_size: int) -> torch.Tensor:
     """Resize grey pictures, uint8 [n, h, w], and repeat them in three channels: uint8 [n, s, s, 3]."""
     if image_size < 1:
         raise ValueError(f"image_size must be a positive number of pixels; got {image_size}")
-    size = (image_size, image_size)
-    small = interpolate(grey[:, None].float(), size, mode="bilinear", antialias=True)
+    small = interpolate(grey[:, None].float(), (image_size, image_size), mode="bilinear", antialias=True)
     return small.round().clamp(0, 255).to(torch.uint8)[:, 0, :, :, None].repeat(1, 1, 1, 3)
 
 
@@ -52,8 +50,7 @@ def load_sprites(split: str = "train", path: str | Path | None = None, flip: boo
     path : path, optional
         Another file of the same layout; `SPRITES_PATH` if not given.
     flip : bool
-        Mirror items at random. Sprites are lit from the top left, and side-facing heroes look right:
-        a model that sees mirrored ones learns to draw both ways.
+        Mirror items at random: a model then learns to draw the light and the side-facing heroes both ways.
 
     Raises
     ------
@@ -89,10 +86,8 @@ def load_emoji(
 
     Raises
     ------
-    FileNotFoundError
-        If the file is missing.
-    ValueError
-        If the file is damaged or holds something else, or `split`, `image_size` or `group` is unknown.
+    FileNotFoundError, ValueError
+        As for `load_sprites`; a ValueError also if `image_size` or `group` is unknown.
     """
     if image_size not in (16, 32):
         raise ValueError(f"image_size must be 16 or 32, the sizes the emoji come in; got {image_size!r}")
@@ -121,10 +116,9 @@ def _read_bundle(what: str, path: str | Path, size: int, flip: bool) -> ImageDat
         captions, class_names = arrays["captions"].tolist(), arrays["class_names"].tolist()
         return ImageDataset(arrays["images"], arrays["labels"], class_names, captions, flip)
     except (*BROKEN_FILE, AttributeError, TypeError) as error:
-        raise ValueError(
-            f"cannot read {path}: {error}. Expected an .npz file with the arrays images, labels, "
-            "captions and class_names, none of them pickled. Make it again with `make data`."
-        ) from error
+        expected = "the arrays images, labels, captions and class_names, none of them pickled"
+        advice = f"Expected an .npz file with {expected}. Make it again with `make data`."
+        raise ValueError(f"cannot read {path}: {error}. {advice}") from error
 
 
 def load_digits(split: str = "train", image_size: int = 16, flip: bool = False) -> ImageDataset:
@@ -147,8 +141,8 @@ def load_digits(split: str = "train", image_size: int = 16, flip: bool = False) 
     from sklearn import datasets as sklearn_datasets  # slow to import, so only when asked for
 
     scans = sklearn_datasets.load_digits()
-    labels = torch.from_numpy(scans.target.astype(np.int64))
     grey = torch.from_numpy(np.round(scans.images * (255 / 16)).astype(np.uint8))
+    labels = scans.target.astype(np.int64)
     dataset = ImageDataset(resize_grey(grey, image_size), labels, "0123456789", flip=flip)
     return dataset.subset(split_indices(labels, split))
 
@@ -179,32 +173,22 @@ def load_course_sprites(
     if not clean:
         return ImageDataset(np.array(images), labels.argmax(1), CLASS_NAMES, flip=flip)
     keep = np.concatenate([_is_clean(part) for part in np.array_split(images, 1 + len(images) // CHUNK)])
-    dropped = int((~keep).sum())
-    print(
-        f"Kept {keep.sum():,} of {len(keep):,} sprites; dropped {dropped:,} "
-        "(a corner not white, or fewer than 26 white pixels)."
-    )
+    dropped, why = int((~keep).sum()), "a corner not white, or fewer than 26 white pixels"
+    print(f"Kept {keep.sum():,} of {len(keep):,} sprites; dropped {dropped:,} ({why}).")
     if not keep.any():
-        raise ValueError(
-            f"none of the {len(keep):,} tiles in {images_path} has white corners and 26 white pixels; "
-            "load them with clean=False if they are not on a white background"
-        )
+        advice = "load them with clean=False if they are not on a white background"
+        raise ValueError(f"none of the {len(keep):,} tiles in {images_path} is clean ({why}); {advice}")
     return ImageDataset(images[keep], labels[keep].argmax(1), CLASS_NAMES, flip=flip, dropped=dropped)
 
 
 def _map_array(path: str | Path) -> np.ndarray:
     """A view of a .npy file, read from disk as it is indexed."""
     if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"no file {path}. Expected one of the course's two .npy files; load_sprites() needs no file."
-        )
-    try:
-        # A plain view of the map: indexing it gives ordinary arrays.
+        raise FileNotFoundError(f"no file {path}. Expected the course's .npy; load_sprites() needs no file.")
+    try:  # a plain view of the map: indexing it gives ordinary arrays
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except BROKEN_FILE as error:
-        raise ValueError(
-            f"cannot read {path}: {error}. Expected a whole .npy file of plain numbers."
-        ) from error
+        raise ValueError(f"cannot read {path}: {error}. Expected an .npy file of plain numbers.") from error
 
 
 def _require_matching_one_hot(images: np.ndarray, labels: np.ndarray) -> None:
@@ -218,11 +202,8 @@ def _require_matching_one_hot(images: np.ndarray, labels: np.ndarray) -> None:
         raise ValueError(f"sprites and labels must have the same number of rows, at least one; {found}")
     one_hot = ((labels == 0) | (labels == 1)).all(1) & (labels.sum(1) == 1)
     if not one_hot.all():
-        row = int(np.argmin(one_hot))
-        raise ValueError(
-            "the labels must be one-hot, a single 1 among zeros in each row; "
-            f"row {row} is {labels[row].tolist()}"
-        )
+        found = f"row {np.argmin(one_hot)} is {labels[np.argmin(one_hot)].tolist()}"
+        raise ValueError(f"the labels must be one-hot, a single 1 among zeros in each row; {found}")
 
 
 def _is_clean(tiles: np.ndarray) -> np.ndarray:

@@ -21,8 +21,7 @@ class ImageDataset(Dataset):
     class_names : sequence of str
     captions : sequence of n str, optional
     flip : bool
-        Mirror an item left to right with probability 1/2 each time it is read. The coin is torch's global
-        generator, so `torch.manual_seed` fixes it, and a resumed training that restores it goes on alike.
+        Mirror an item left to right with probability 1/2 each time it is read, by torch's global generator.
     dropped : int
         How many inputs the loader left out (cleaning, corrupt files).
 
@@ -49,24 +48,18 @@ class ImageDataset(Dataset):
 
     def _validate_arrays(self) -> None:
         """Refuse arrays of other shapes, types or ranges than those promised."""
-        images, labels = self.images, self.labels
+        images, labels, last = self.images, self.labels, len(self.class_names) - 1
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
-            raise ValueError(
-                "images must be uint8 of shape (n, h, w, c) with c = 1 or 3; "
-                f"got {images.dtype} of shape {tuple(images.shape)}"
-            )
+            found = f"{images.dtype} of shape {tuple(images.shape)}"
+            raise ValueError(f"images must be uint8 of shape (n, h, w, c) with c = 1 or 3; got {found}")
         if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
-            raise ValueError(
-                f"labels must be int64 of shape ({len(images)},), one per image; "
-                f"got {labels.dtype} of shape {tuple(labels.shape)}"
-            )
+            found = f"{labels.dtype} of shape {tuple(labels.shape)}"
+            raise ValueError(f"labels must be int64 of shape ({len(images)},), one per image; got {found}")
         if len(images) == 0:
             raise ValueError("there are no images in this dataset")
-        if labels.min() < 0 or labels.max() >= len(self.class_names):
-            raise ValueError(
-                f"labels must lie in 0 … {len(self.class_names) - 1} (one number per class name); "
-                f"got {int(labels.min())} … {int(labels.max())}"
-            )
+        if labels.min() < 0 or labels.max() > last:
+            found = f"{int(labels.min())} … {int(labels.max())}"
+            raise ValueError(f"labels must lie in 0 … {last} (one number per class name); got {found}")
         if self.captions is not None and len(self.captions) != len(images):
             raise ValueError(f"got {len(self.captions)} captions for {len(images)} images")
 
@@ -81,8 +74,7 @@ class ImageDataset(Dataset):
         indices = [int(index) for index in indices]  # a Subset may hand over 0-d tensors
         # In NumPy: on so little data, waking torch's threads would take longer than the work.
         images = self.images.numpy()[indices].transpose(0, 3, 1, 2).astype(np.float32, order="C")
-        images /= 127.5
-        images -= 1
+        images = images / 127.5 - 1
         if self.flip:
             mirrored = (torch.rand(len(images)) < 0.5).numpy()
             images[mirrored] = images[mirrored, ..., ::-1]
@@ -108,9 +100,8 @@ class ImageDataset(Dataset):
         """The items at these positions (numbers, a slice or a boolean mask), as a dataset of its own."""
         chosen = torch.arange(len(self))[indices]
         captions = None if self.captions is None else [self.captions[i] for i in chosen.tolist()]
-        return ImageDataset(
-            self.images[chosen], self.labels[chosen], self.class_names, captions, self.flip, self.dropped
-        )
+        pictures, labels = self.images[chosen], self.labels[chosen]
+        return ImageDataset(pictures, labels, self.class_names, captions, self.flip, self.dropped)
 
     def select(self, class_names: str | Sequence[str]) -> "ImageDataset":
         """The items of one class or several. Labels keep their numbers and their one-hot width.
@@ -139,11 +130,7 @@ def balanced_sampler(
 ) -> WeightedRandomSampler:
     """Draw every class equally often: `len(dataset)` indices a pass, with replacement.
 
-    Parameters
-    ----------
-    dataset : anything with `labels`, int64 [n]
-    seed : int
-        Used when no `generator` is given.
+    The dataset is anything with `labels`, int64 [n]; the seed is used when no generator is given.
     """
     weights = class_weights(dataset)
     generator = generator or torch.Generator().manual_seed(seed)
@@ -160,12 +147,10 @@ def make_dataloader(
 
     Parameters
     ----------
-    shuffle : bool
-        A new order in each pass.
+    shuffle, balanced : bool
+        A new order in each pass; balanced, one drawn with `balanced_sampler`.
     seed : int
         Same seed, same batches. The generator is the loader's `generator` attribute.
-    balanced : bool
-        Draw with `balanced_sampler` instead; `shuffle` then makes no difference.
 
     Raises
     ------
@@ -173,9 +158,7 @@ def make_dataloader(
         If `batch_size` is not in 1 … len(dataset).
     """
     if not 1 <= batch_size <= len(dataset):
-        raise ValueError(
-            f"batch_size must be from 1 to {len(dataset):,}, the size of this dataset; got {batch_size:,}"
-        )
+        raise ValueError(f"batch_size must be from 1 to {len(dataset):,}, all there is; got {batch_size:,}")
     generator = torch.Generator().manual_seed(seed)
     sampler = balanced_sampler(dataset, generator=generator) if balanced else None
     return DataLoader(

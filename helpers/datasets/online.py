@@ -59,8 +59,7 @@ def load_hub_dataset(
     Raises
     ------
     ConnectionError
-        Within 5 seconds, if the Hub does not answer (or `HF_HUB_OFFLINE` is set) and the dataset
-        has not been downloaded before.
+        Within 5 seconds, if the Hub cannot be asked and the dataset has not been downloaded before.
     FileNotFoundError
         If there is no such dataset or local folder.
     ValueError
@@ -80,7 +79,7 @@ def load_hub_dataset(
             raise ValueError(f"cannot read the image in row {row} of {repo_id}: {error}") from error
     labels, class_names = np.zeros(len(table), dtype=np.int64), ["images"]
     if column := columns.get("ClassLabel"):
-        labels, class_names = np.array(table[column], dtype=np.int64), table.features[column].names
+        labels, class_names = np.array(list(table[column]), dtype=np.int64), table.features[column].names
     return ImageDataset(images, labels, class_names, flip=flip)
 
 
@@ -105,9 +104,8 @@ def _open_table(repo_id: str, split: str, config: str | None):
 def _open_hub_table(repo_id: str, split: str, config: str | None):
     """The `datasets.Dataset` of the Hub, or what was fetched of it before."""
     if repo_id.count("/") > 1 or repo_id[:1] in "./~\\":
-        raise FileNotFoundError(
-            f'no folder {repo_id}. Expected a local folder or a name on the Hub, "user/name".'
-        )
+        expected = 'a local folder or a name on the Hub, "user/name"'
+        raise FileNotFoundError(f"no folder {repo_id}. Expected {expected}.")
     from huggingface_hub import constants
 
     forbidden = constants.HF_HUB_OFFLINE
@@ -121,10 +119,8 @@ def _open_hub_table(repo_id: str, split: str, config: str | None):
         return datasets.load_dataset(repo_id, config, split=split)
     except ConnectionError as error:
         why = "HF_HUB_OFFLINE is set" if forbidden else f"{constants.ENDPOINT} does not answer"
-        raise ConnectionError(
-            f"offline: {why}, and {repo_id} has not been downloaded before. "
-            f"Try again with a network; {LOCAL}."
-        ) from error
+        why += f", and {repo_id} has not been downloaded before"
+        raise ConnectionError(f"offline: {why}. Try again with a network; {LOCAL}.") from error
     finally:
         datasets.config.HF_HUB_OFFLINE = before
 
@@ -132,14 +128,12 @@ def _open_hub_table(repo_id: str, split: str, config: str | None):
 def load_fashion_mnist(
     root: str | Path, train: bool = True, image_size: int = 16, flip: bool = False
 ) -> ImageDataset:
-    """Fashion-MNIST from torchvision: 60,000 (or 10,000) grey pictures of clothes, in three channels.
+    """Fashion-MNIST from torchvision: 60,000 grey pictures of clothes, or the 10,000 to test with.
 
     Parameters
     ----------
     root : path
         The folder with the folder FashionMNIST; 30 MB are downloaded into it if it is not there yet.
-    train : bool
-        The training set of 60,000, or the test set of 10,000.
     image_size : int
         The originals are 28×28.
     flip : bool
@@ -158,16 +152,12 @@ def load_fashion_mnist(
     server = FashionMNIST.mirrors[0]
     missing = not all((raw / Path(name).stem).is_file() for name, _ in FashionMNIST.resources)
     if missing and not ask_server(server)():
-        raise ConnectionError(
-            f"offline: {server} does not answer, and Fashion-MNIST is not in {raw}. "
-            f"Try again with a network; {LOCAL}."
-        )
+        why = f"{server} does not answer, and Fashion-MNIST is not in {raw}"
+        raise ConnectionError(f"offline: {why}. Try again with a network; {LOCAL}.")
     try:
         pictures = FashionMNIST(root, train=train, download=missing)
     except (OSError, ValueError, TypeError, LookupError, RuntimeError, AssertionError) as error:
         if missing:
             raise ConnectionError(f"the download of Fashion-MNIST broke off: {error}. Load again.") from error
-        raise ValueError(
-            f"cannot read Fashion-MNIST in {raw}: {error!r}. Delete that folder and load again."
-        ) from error
+        raise ValueError(f"cannot read {raw}: {error!r}. Delete that folder and load again.") from error
     return ImageDataset(resize_grey(pictures.data, image_size), pictures.targets, pictures.classes, flip=flip)

@@ -19,10 +19,7 @@ def make_transform(image_size: int, horizontal_flip: bool = False) -> Callable:
     Resize the shorter side, crop the middle square, maybe mirror, make it a tensor and normalise to
     [-1, 1]. The loaders here do the same, with the slow half done once and kept.
 
-    Returns
-    -------
-    callable
-        From a PIL image to float32 [c, image_size, image_size].
+    Returns a callable from a PIL image to float32 [c, image_size, image_size].
 
     Raises
     ------
@@ -86,10 +83,8 @@ def load_image_folder(
                 images[len(labels)] = np.asarray(crop(as_rgb(picture)))
         except CORRUPT as error:
             if not skip_corrupt:
-                raise ValueError(
-                    f"cannot read the picture {file}: {error}. "
-                    "Mend or remove it, or leave such files out with skip_corrupt=True."
-                ) from error
+                advice = "Mend or remove it, or leave such files out with skip_corrupt=True."
+                raise ValueError(f"cannot read the picture {file}: {error}. {advice}") from error
             corrupt.append(file)
         else:
             labels.append(label)

@@ -1,6 +1,6 @@
 """The figures of `plotting` that are curves: noise schedules, losses, quality against cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib import rc_context
@@ -23,11 +23,7 @@ def snr_db(alphas_cumprod) -> np.ndarray:
 
 
 def plot_noise_schedule(noise_schedulers) -> Figure:
-    """Draw signal √ᾱ_t and noise √(1 - ᾱ_t) over t, and their ratio 10 log₁₀(ᾱ_t / (1 - ᾱ_t)) in decibels.
-
-    Parameters
-    ----------
-    noise_schedulers : dict of schedulers by name, or one scheduler
+    """Draw √ᾱ_t and √(1 - ᾱ_t) over t, and `snr_db`, of one scheduler or of a dict of schedulers by name.
 
     Raises
     ------
@@ -58,8 +54,7 @@ def plot_losses(history, window: int | None = None) -> Figure:
 
     Parameters
     ----------
-    history : TrainingHistory, sequence of float, or dict of these by name
-        Anything with `losses`, or the losses themselves.
+    history : anything with `losses`, sequence of float, or dict of these by name
     window : int, optional
         Steps in the running mean; by default a fiftieth of the run.
 
@@ -95,11 +90,7 @@ def _running_mean(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def plot_quality_vs_cost(
-    curves: Mapping[str, Sequence[tuple[float, float, float, float]]],
-    xlabel: str,
-    ylabel: str = "Fréchet distance",
-    floor: float | None = None,
-    title: str = "",
+    curves: Mapping, xlabel: str, ylabel="Fréchet distance", floor: float | None = None, title=""
 ) -> Figure:
     """Draw quality against cost, both on log scales, with intervals; lower left is better.
 
@@ -128,11 +119,11 @@ def plot_quality_vs_cost(
             dashes = (0, (5, 3)) if i % 2 else "-"  # where two coincide both are seen
             axes.plot(cost, value, color=colour, linestyle=dashes, marker="o", markersize=5)
             axes.vlines(cost, np.maximum(low, value / 10), high, color=colour, alpha=0.45, linewidth=2.5)
-        names, ends = list(points), [curve[-1, 1] for curve in points.values()]
+        ends = {name: curve[-1, 1] for name, curve in points.items()}
         if floor is not None:
             axes.axhline(floor, color=INK, linestyle=(0, (4, 2)), linewidth=1.2)
-            names, ends, colours = [*names, "real images"], [*ends, floor], (*colours, INK)
+            ends["real images"] = floor
         set_log_ticks(axes.xaxis, (1, 2, 5))
         set_log_ticks(axes.yaxis, (1, 2, 3, 5))
-        label_ends(axes, names, ends, colours)
+        label_ends(axes, list(ends), list(ends.values()), (*colours, INK))
     return figure

@@ -61,19 +61,13 @@ def to_tensor(images) -> torch.Tensor:
 
 
 def plot_generated_images(
-    images,
-    rows: int,
-    cols: int,
-    titles: Sequence[str] | None = None,
-    scale: int | None = None,
-    col_titles: Sequence[str] | None = None,
+    images, rows: int, cols: int, titles=None, scale: int | None = None, col_titles=None
 ) -> Figure:
     """Draw images as a grid of rows × cols, filled row by row.
 
     Parameters
     ----------
-    images
-        What `to_images` takes; at most rows * cols of them.
+    images : what `to_images` takes, at most rows * cols of them
     titles : sequence of str, optional
         One per image, written above it, or one per row, written at its left.
     scale : int, optional
@@ -84,8 +78,7 @@ def plot_generated_images(
     Raises
     ------
     ValueError
-        If rows × cols is too small for the images, the number of titles fits neither the images nor
-        the rows (or columns), or scale is not a whole number above zero.
+        If images or titles and tiles do not fit, or scale is not a whole number above zero.
     """
     images = to_images(images)
     titles, col_titles = ([str(title) for title in given or []] for given in (titles, col_titles))
@@ -94,8 +87,8 @@ def plot_generated_images(
     if titles and len(titles) not in (len(images), rows):
         raise ValueError(f"got {len(titles)} titles for {len(images)} images in {rows} rows")
     if col_titles and (len(col_titles) != cols or len(titles) not in (0, rows)):
-        found = f"{len(col_titles)} col_titles for {cols} columns and {len(titles)} titles for {rows} rows"
-        raise ValueError(f"got {found}")
+        found = f"{len(col_titles)} col_titles for {cols} columns, {len(titles)} titles for {rows} rows"
+        raise ValueError(f"got {found}; expected one for each")
     if scale is not None and (scale != int(scale) or scale < 1):
         raise ValueError(f"scale must be a whole number of screen pixels, 1 or more; got {scale}")
     alt = f"{len(images)} images in {rows} rows"
@@ -134,8 +127,7 @@ def plot_forward_process(image, noise_scheduler, timesteps=None, noise=None, see
 
     Parameters
     ----------
-    image
-        What `to_images` takes: one image, or several, a row each.
+    image : what `to_images` takes, one image, or several, a row each
     noise_scheduler : scheduler, or dict of schedulers by name
         A dict gives rows for each schedule, with its name at the left; all add the same noise.
     timesteps : sequence of int, optional
@@ -176,11 +168,9 @@ def plot_denoising_steps(images, timesteps, x0_estimates=None) -> Figure:
 
     Parameters
     ----------
-    images : tensor [steps, c, h, w], or list of [c, h, w] or [1, c, h, w]
-        What `to_images` takes; about ten steps fill the width.
+    images, x0_estimates : tensor [steps, c, h, w], or list of [c, h, w] or [1, c, h, w]
+        About ten steps fill the width; estimates are optional.
     timesteps : sequence of int
-        One per image.
-    x0_estimates : like images, optional
 
     Raises
     ------
@@ -203,7 +193,7 @@ def plot_nearest_neighbours(generated, neighbours, distances: Sequence[float] | 
     Raises
     ------
     ValueError
-        If images, neighbours and distances are not equally many.
+        If they are not equally many.
     """
     rows = [to_images(generated), to_images(neighbours)]
     counts = [len(row) for row in (*rows, distances) if row is not None]

@@ -40,8 +40,8 @@ STYLE = {
     "grid.color": "#e3e3e6",
     "grid.linewidth": 0.8,
 }
-STYLE |= {f"{axis}tick.labelsize": FONT for axis in "xy"} | {f"{axis}tick.labelcolor": INK for axis in "xy"}
-STYLE |= {f"{axis}tick.color": "#888888" for axis in "xy"}
+TICKS = {"labelsize": FONT, "labelcolor": INK, "color": "#888888"}
+STYLE |= {f"{axis}tick.{key}": value for axis in "xy" for key, value in TICKS.items()}
 
 
 class NotebookFigure(Figure):
