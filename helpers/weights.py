@@ -15,8 +15,7 @@ def find_weights(name: str, root: Path | str | None = None) -> Path:
     Parameters
     ----------
     name : str or path-like
-        A shipped one, for example "unconditional", the path of any pipeline's folder, or "user/name" on the
-        Hub. Then `DDPMPipeline.from_pretrained(find_weights(name))`.
+        A shipped one, e.g. "unconditional", the path of a pipeline's folder, or "user/name" on the Hub.
     root : path-like, optional
         The folder that holds the weights' folders; by default the series' own.
 
@@ -34,15 +33,10 @@ def find_weights(name: str, root: Path | str | None = None) -> Path:
         folder = Path(name).resolve()
     advice = "shipped weights: get them with `git checkout weights`, or train them with `make weights`"
     if not folder.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        folder, advice = (
-            _download(name),
-            f"{name} on the Hub may have pickled weights, which are not loaded here",
-        )
+        folder, advice = _download(name), f"{name} on the Hub may have pickled weights, which are not loaded"
     files = sorted(folder.rglob("*.safetensors"))
     if not (folder / "model_index.json").is_file() or not files:
-        raise FileNotFoundError(
-            f"no weights in {folder}: expected model_index.json and *.safetensors; {advice}"
-        )
+        raise FileNotFoundError(f"no weights in {folder}: expected model_index.json, *.safetensors; {advice}")
     for file in files:
         try:
             with safe_open(file, framework="pt") as tensors:  # reads the header, and checks the length
@@ -58,12 +52,7 @@ def find_weights(name: str, root: Path | str | None = None) -> Path:
 def load_pipeline(name: str, root: Path | str | None = None, **kwargs):
     """Load a trained pipeline of whichever class its folder names, this project's own among them.
 
-    Parameters
-    ----------
-    name, root
-        See `find_weights`, which also says what may be raised.
-    **kwargs
-        For `from_pretrained`, for example `torch_dtype`.
+    See `find_weights` for name, root and errors; `from_pretrained` takes **kwargs, e.g. `torch_dtype`.
     """
     from diffusers import DiffusionPipeline
 
@@ -83,9 +72,8 @@ def _download(repo_id: str) -> Path:
     from .datasets.online import ask_server
 
     offline = constants.HF_HUB_OFFLINE or not ask_server(constants.ENDPOINT)()
+    patterns = ["*.json", "*.safetensors"]  # nothing pickled is fetched, so nothing pickled can be loaded
     try:
-        # Nothing pickled is fetched, so nothing pickled can be loaded.
-        patterns = ["*.json", "*.safetensors"]
         return Path(snapshot_download(repo_id, allow_patterns=patterns, local_files_only=offline))
     except LocalEntryNotFoundError as error:
         raise ConnectionError(

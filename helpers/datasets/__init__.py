@@ -4,25 +4,17 @@ Each `load_…` function returns an `ImageDataset`: all pictures in one uint8 te
 `(image, label)` with the image as float32 [c, h, w] in [-1, 1] and the label one-hot.
 """
 
-from .arrays import CLASS_NAMES, SPRITES_PATH, load_course_sprites, load_digits, load_sprites
+# ruff: noqa: F401 (what is imported here is what the package offers)
+
+from .arrays import (
+    CLASS_NAMES,
+    EMOJI_PATH,
+    SPRITES_PATH,
+    load_course_sprites,
+    load_digits,
+    load_emoji,
+    load_sprites,
+)
 from .core import ImageDataset, balanced_sampler, make_dataloader
-from .emoji import EMOJI_PATH, load_emoji
 from .online import load_fashion_mnist, load_hub_dataset
 from .pictures import load_image_folder, make_transform
-
-__all__ = [
-    "CLASS_NAMES",
-    "EMOJI_PATH",
-    "SPRITES_PATH",
-    "ImageDataset",
-    "balanced_sampler",
-    "load_course_sprites",
-    "load_digits",
-    "load_emoji",
-    "load_fashion_mnist",
-    "load_hub_dataset",
-    "load_image_folder",
-    "load_sprites",
-    "make_dataloader",
-    "make_transform",
-]

@@ -21,9 +21,7 @@ class ImageDataset(Dataset):
     class_names : sequence of str
     captions : sequence of n str, optional
     flip : bool
-        Mirror an item left to right with probability 1/2 each time it is read. The coin is
-        torch's global random generator, as in torchvision: `torch.manual_seed` fixes it, and a
-        training that saves and restores that generator's state gets the same flips after a resume.
+        Mirror an item left to right with probability 1/2 each time it is read, by torch's global generator.
     dropped : int
         How many inputs the loader left out (cleaning, corrupt files).
 
@@ -42,34 +40,26 @@ class ImageDataset(Dataset):
         flip: bool = False,
         dropped: int = 0,
     ):
-        self.images = torch.as_tensor(images)
-        self.labels = torch.as_tensor(labels)
+        self.images, self.labels = torch.as_tensor(images), torch.as_tensor(labels)
         self.class_names = tuple(class_names)
         self.captions = None if captions is None else list(captions)
-        self.flip = flip
-        self.dropped = dropped
+        self.flip, self.dropped = flip, dropped
         self._validate_arrays()
 
     def _validate_arrays(self) -> None:
         """Refuse arrays of other shapes, types or ranges than those promised."""
-        images, labels = self.images, self.labels
+        images, labels, last = self.images, self.labels, len(self.class_names) - 1
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
-            raise ValueError(
-                "images must be uint8 of shape (n, h, w, c) with c = 1 or 3; "
-                f"got {images.dtype} of shape {tuple(images.shape)}"
-            )
+            found = f"{images.dtype} of shape {tuple(images.shape)}"
+            raise ValueError(f"images must be uint8 of shape (n, h, w, c) with c = 1 or 3; got {found}")
         if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
-            raise ValueError(
-                f"labels must be int64 of shape ({len(images)},), one per image; "
-                f"got {labels.dtype} of shape {tuple(labels.shape)}"
-            )
+            found = f"{labels.dtype} of shape {tuple(labels.shape)}"
+            raise ValueError(f"labels must be int64 of shape ({len(images)},), one per image; got {found}")
         if len(images) == 0:
             raise ValueError("there are no images in this dataset")
-        if labels.min() < 0 or labels.max() >= len(self.class_names):
-            raise ValueError(
-                f"labels must lie in 0 … {len(self.class_names) - 1} (one number per class name); "
-                f"got {int(labels.min())} … {int(labels.max())}"
-            )
+        if labels.min() < 0 or labels.max() > last:
+            found = f"{int(labels.min())} … {int(labels.max())}"
+            raise ValueError(f"labels must lie in 0 … {last} (one number per class name); got {found}")
         if self.captions is not None and len(self.captions) != len(images):
             raise ValueError(f"got {len(self.captions)} captions for {len(images)} images")
 
@@ -84,8 +74,7 @@ class ImageDataset(Dataset):
         indices = [int(index) for index in indices]  # a Subset may hand over 0-d tensors
         # In NumPy: on so little data, waking torch's threads would take longer than the work.
         images = self.images.numpy()[indices].transpose(0, 3, 1, 2).astype(np.float32, order="C")
-        images /= 127.5
-        images -= 1
+        images = images / 127.5 - 1
         if self.flip:
             mirrored = (torch.rand(len(images)) < 0.5).numpy()
             images[mirrored] = images[mirrored, ..., ::-1]
@@ -111,9 +100,8 @@ class ImageDataset(Dataset):
         """The items at these positions (numbers, a slice or a boolean mask), as a dataset of its own."""
         chosen = torch.arange(len(self))[indices]
         captions = None if self.captions is None else [self.captions[i] for i in chosen.tolist()]
-        return ImageDataset(
-            self.images[chosen], self.labels[chosen], self.class_names, captions, self.flip, self.dropped
-        )
+        pictures, labels = self.images[chosen], self.labels[chosen]
+        return ImageDataset(pictures, labels, self.class_names, captions, self.flip, self.dropped)
 
     def select(self, class_names: str | Sequence[str]) -> "ImageDataset":
         """The items of one class or several. Labels keep their numbers and their one-hot width.
@@ -124,12 +112,11 @@ class ImageDataset(Dataset):
             If a name is not one of the dataset's classes, or no image has one of these classes.
         """
         names = [class_names] if isinstance(class_names, str) else list(class_names)
-        unknown = [name for name in names if name not in self.class_names]
+        unknown = [f"unknown class {name!r}" for name in names if name not in self.class_names]
         if unknown or not names:
-            problem = f"unknown class {unknown[0]!r}" if unknown else "no class given"
+            problem = unknown[0] if unknown else "no class given"
             raise ValueError(f"{problem}; the classes are {', '.join(map(repr, self.class_names))}")
-        numbers = torch.tensor([self.class_names.index(name) for name in names])
-        return self.subset(torch.isin(self.labels, numbers))
+        return self.subset(np.isin(self.labels, [self.class_names.index(name) for name in names]))
 
 
 def class_weights(dataset) -> torch.Tensor:
@@ -141,16 +128,9 @@ def class_weights(dataset) -> torch.Tensor:
 def balanced_sampler(
     dataset: ImageDataset, seed: int = 0, generator: torch.Generator | None = None
 ) -> WeightedRandomSampler:
-    """Draw every class equally often, however unequal their numbers are.
+    """Draw every class equally often: `len(dataset)` indices a pass, with replacement.
 
-    One pass draws `len(dataset)` indices with replacement: pictures of rare classes come several
-    times, and some of the common ones not at all.
-
-    Parameters
-    ----------
-    dataset : anything with `labels`, int64 [n]
-    seed : int
-        Used when no `generator` is given.
+    The dataset is anything with `labels`, int64 [n]; the seed is used when no generator is given.
     """
     weights = class_weights(dataset)
     generator = generator or torch.Generator().manual_seed(seed)
@@ -162,18 +142,15 @@ def make_dataloader(
 ) -> DataLoader:
     """Batches of `(images [b, c, h, w] in [-1, 1], labels [b, num_classes])`.
 
-    For training (`shuffle` or `balanced`) an incomplete last batch is dropped, so that every step
-    sees the same number of images; otherwise all items come, in order. The pictures are already
-    in memory, so worker processes would only cost time.
+    For training (`shuffle` or `balanced`) an incomplete last batch is dropped; otherwise all items come,
+    in order. The pictures are in memory, so worker processes would only cost time.
 
     Parameters
     ----------
-    shuffle : bool
-        A new order in each pass.
+    shuffle, balanced : bool
+        A new order in each pass; balanced, one drawn with `balanced_sampler`.
     seed : int
         Same seed, same batches. The generator is the loader's `generator` attribute.
-    balanced : bool
-        Draw with `balanced_sampler` instead; `shuffle` then makes no difference.
 
     Raises
     ------
@@ -181,9 +158,7 @@ def make_dataloader(
         If `batch_size` is not in 1 … len(dataset).
     """
     if not 1 <= batch_size <= len(dataset):
-        raise ValueError(
-            f"batch_size must be from 1 to {len(dataset):,}, the size of this dataset; got {batch_size:,}"
-        )
+        raise ValueError(f"batch_size must be from 1 to {len(dataset):,}, all there is; got {batch_size:,}")
     generator = torch.Generator().manual_seed(seed)
     sampler = balanced_sampler(dataset, generator=generator) if balanced else None
     return DataLoader(

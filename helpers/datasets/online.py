@@ -16,10 +16,7 @@ LOCAL = "load_sprites(), load_digits() and load_image_folder(path, image_size) n
 
 
 def ask_server(url: str, timeout: float = 3.0) -> Callable[[], bool]:
-    """Start asking whether a server answers; calling the result waits for the answer.
-
-    Asked in a thread, because looking up a name can hang past any timeout, and imports take time too.
-    """
+    """Start asking whether a server answers; calling the result waits for the answer."""
     import requests  # with proxies and certificates as the downloads themselves have them
 
     answers, deadline = [], time.monotonic() + timeout
@@ -28,7 +25,7 @@ def ask_server(url: str, timeout: float = 3.0) -> Callable[[], bool]:
         with suppress(requests.RequestException):
             answers.append(requests.head(url, timeout=timeout).status_code < 500)
 
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=ask, daemon=True)  # looking up a name can hang past any timeout
     thread.start()
 
     def wait() -> bool:
@@ -49,8 +46,7 @@ def load_hub_dataset(
     Parameters
     ----------
     repo_id : str or path
-        "user/name" on the Hub, or a local folder: saved with `save_to_disk`, or of files that
-        the `datasets` library reads (pictures, parquet, …).
+        "user/name" on the Hub, or a local folder, saved with `save_to_disk` or of pictures, parquet files, …
     image_size : int
         Pictures are scaled and cropped to image_size × image_size and held in memory.
     split : str
@@ -63,8 +59,7 @@ def load_hub_dataset(
     Raises
     ------
     ConnectionError
-        Within 5 seconds, if the Hub does not answer (or `HF_HUB_OFFLINE` is set) and the dataset
-        has not been downloaded before.
+        Within 5 seconds, if the Hub cannot be asked and the dataset has not been downloaded before.
     FileNotFoundError
         If there is no such dataset or local folder.
     ValueError
@@ -72,22 +67,20 @@ def load_hub_dataset(
     """
     crop = square_crop(image_size)
     table = _open_table(str(repo_id), split, config)
-    kinds = {name: type(column).__name__ for name, column in table.features.items()}
-    image_column = next((name for name, kind in kinds.items() if kind == "Image"), None)
-    label_column = next((name for name, kind in kinds.items() if kind == "ClassLabel"), None)
-    if image_column is None:
-        raise ValueError(f"{repo_id} has no column of images; its columns are {', '.join(kinds)}")
+    columns = {type(column).__name__: name for name, column in reversed(table.features.items())}
+    if "Image" not in columns:
+        raise ValueError(f"{repo_id} has no column of images; its columns are {', '.join(table.features)}")
     images = np.empty((len(table), image_size, image_size, 3), dtype=np.uint8)
-    pictures = table.select_columns([image_column])
+    pictures = table.select_columns([columns["Image"]])
     for row in range(len(table)):
         try:
-            images[row] = np.asarray(crop(as_rgb(pictures[row][image_column])))
+            images[row] = np.asarray(crop(as_rgb(pictures[row][columns["Image"]])))
         except (*CORRUPT, AttributeError) as error:
             raise ValueError(f"cannot read the image in row {row} of {repo_id}: {error}") from error
-    if label_column is None:
-        return ImageDataset(images, np.zeros(len(table), dtype=np.int64), ["images"], flip=flip)
-    labels = np.array(list(table[label_column]), dtype=np.int64)
-    return ImageDataset(images, labels, table.features[label_column].names, flip=flip)
+    labels, class_names = np.zeros(len(table), dtype=np.int64), ["images"]
+    if column := columns.get("ClassLabel"):
+        labels, class_names = np.array(list(table[column]), dtype=np.int64), table.features[column].names
+    return ImageDataset(images, labels, class_names, flip=flip)
 
 
 def _open_table(repo_id: str, split: str, config: str | None):
@@ -111,26 +104,23 @@ def _open_table(repo_id: str, split: str, config: str | None):
 def _open_hub_table(repo_id: str, split: str, config: str | None):
     """The `datasets.Dataset` of the Hub, or what was fetched of it before."""
     if repo_id.count("/") > 1 or repo_id[:1] in "./~\\":
-        raise FileNotFoundError(
-            f'no folder {repo_id}. Expected a local folder or a name on the Hub, "user/name".'
-        )
+        expected = 'a local folder or a name on the Hub, "user/name"'
+        raise FileNotFoundError(f"no folder {repo_id}. Expected {expected}.")
     from huggingface_hub import constants
 
     forbidden = constants.HF_HUB_OFFLINE
     is_online = (lambda: False) if forbidden else ask_server(constants.ENDPOINT)
     import datasets  # slow, so it is imported while the Hub is being asked
 
-    before = datasets.config.HF_HUB_OFFLINE
     # Told that it is offline, the library turns to its cache at once; else it tries for half a minute.
+    before = datasets.config.HF_HUB_OFFLINE
     datasets.config.HF_HUB_OFFLINE = before or not is_online()
     try:
         return datasets.load_dataset(repo_id, config, split=split)
     except ConnectionError as error:
         why = "HF_HUB_OFFLINE is set" if forbidden else f"{constants.ENDPOINT} does not answer"
-        raise ConnectionError(
-            f"offline: {why}, and {repo_id} has not been downloaded before. "
-            f"Try again with a network; {LOCAL}."
-        ) from error
+        why += f", and {repo_id} has not been downloaded before"
+        raise ConnectionError(f"offline: {why}. Try again with a network; {LOCAL}.") from error
     finally:
         datasets.config.HF_HUB_OFFLINE = before
 
@@ -138,16 +128,12 @@ def _open_hub_table(repo_id: str, split: str, config: str | None):
 def load_fashion_mnist(
     root: str | Path, train: bool = True, image_size: int = 16, flip: bool = False
 ) -> ImageDataset:
-    """Fashion-MNIST from torchvision: 60,000 (or 10,000) grey pictures of clothes, in three channels.
-
-    Downloaded (30 MB) into `root`/FashionMNIST if it is not there yet.
+    """Fashion-MNIST from torchvision: 60,000 grey pictures of clothes, or the 10,000 to test with.
 
     Parameters
     ----------
     root : path
-        The folder that holds, or will hold, the folder FashionMNIST.
-    train : bool
-        The training set of 60,000, or the test set of 10,000.
+        The folder with the folder FashionMNIST; 30 MB are downloaded into it if it is not there yet.
     image_size : int
         The originals are 28×28.
     flip : bool
@@ -166,16 +152,12 @@ def load_fashion_mnist(
     server = FashionMNIST.mirrors[0]
     missing = not all((raw / Path(name).stem).is_file() for name, _ in FashionMNIST.resources)
     if missing and not ask_server(server)():
-        raise ConnectionError(
-            f"offline: {server} does not answer, and Fashion-MNIST is not in {raw}. "
-            f"Try again with a network; {LOCAL}."
-        )
+        why = f"{server} does not answer, and Fashion-MNIST is not in {raw}"
+        raise ConnectionError(f"offline: {why}. Try again with a network; {LOCAL}.")
     try:
         pictures = FashionMNIST(root, train=train, download=missing)
     except (OSError, ValueError, TypeError, LookupError, RuntimeError, AssertionError) as error:
         if missing:
             raise ConnectionError(f"the download of Fashion-MNIST broke off: {error}. Load again.") from error
-        raise ValueError(
-            f"cannot read Fashion-MNIST in {raw}: {error!r}. Delete that folder and load again."
-        ) from error
+        raise ValueError(f"cannot read {raw}: {error!r}. Delete that folder and load again.") from error
     return ImageDataset(resize_grey(pictures.data, image_size), pictures.targets, pictures.classes, flip=flip)

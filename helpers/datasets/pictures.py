@@ -16,13 +16,10 @@ CORRUPT = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBo
 def make_transform(image_size: int, horizontal_flip: bool = False) -> Callable:
     """The usual preparation of a PIL picture, from torchvision's transforms.
 
-    Resize the shorter side, crop the middle square, maybe mirror, make it a tensor in [0, 1] and
-    normalise to [-1, 1]. The loaders here do the same, with the slow half done once and kept.
+    Resize the shorter side, crop the middle square, maybe mirror, make it a tensor and normalise to
+    [-1, 1]. The loaders here do the same, with the slow half done once and kept.
 
-    Returns
-    -------
-    callable
-        From a PIL image to float32 [c, image_size, image_size].
+    Returns a callable from a PIL image to float32 [c, image_size, image_size].
 
     Raises
     ------
@@ -31,14 +28,9 @@ def make_transform(image_size: int, horizontal_flip: bool = False) -> Callable:
     """
     from torchvision import transforms  # slow to import, so only when asked for
 
-    return transforms.Compose(
-        [
-            square_crop(image_size),
-            transforms.RandomHorizontalFlip(0.5 if horizontal_flip else 0.0),
-            transforms.ToTensor(),
-            transforms.Normalize([0.5], [0.5]),
-        ]
-    )
+    flip = transforms.RandomHorizontalFlip(0.5 if horizontal_flip else 0.0)
+    normalise = transforms.Normalize([0.5], [0.5])
+    return transforms.Compose([square_crop(image_size), flip, transforms.ToTensor(), normalise])
 
 
 def square_crop(image_size: int) -> Callable:
@@ -70,8 +62,7 @@ def load_image_folder(
     Parameters
     ----------
     skip_corrupt : bool
-        Leave out files that cannot be read, print their number and keep it in the dataset's
-        `dropped`, instead of stopping at the first.
+        Leave out files that cannot be read, print their number and keep it in the dataset's `dropped`.
     flip : bool
         Mirror items at random: good for photos, wrong for letters or anything with a handedness.
 
@@ -92,10 +83,8 @@ def load_image_folder(
                 images[len(labels)] = np.asarray(crop(as_rgb(picture)))
         except CORRUPT as error:
             if not skip_corrupt:
-                raise ValueError(
-                    f"cannot read the picture {file}: {error}. "
-                    "Mend or remove it, or leave such files out with skip_corrupt=True."
-                ) from error
+                advice = "Mend or remove it, or leave such files out with skip_corrupt=True."
+                raise ValueError(f"cannot read the picture {file}: {error}. {advice}") from error
             corrupt.append(file)
         else:
             labels.append(label)
@@ -103,8 +92,8 @@ def load_image_folder(
         print(f"Skipped {len(corrupt):,} of {len(files):,} files that could not be read, first {corrupt[0]}.")
     if not labels:
         raise ValueError(f"none of the {len(files):,} pictures in {path} could be read")
-    labels = np.array(labels, dtype=np.int64)
-    return ImageDataset(images[: len(labels)], labels, class_names, flip=flip, dropped=len(corrupt))
+    images = images[: len(labels)]
+    return ImageDataset(images, np.array(labels), class_names, flip=flip, dropped=len(corrupt))
 
 
 def _find_pictures(folder: Path) -> tuple[list[str], list[tuple[str, int]]]:
@@ -120,7 +109,7 @@ def _find_pictures(folder: Path) -> tuple[list[str], list[tuple[str, int]]]:
         return visible and file.lower().endswith(IMG_EXTENSIONS)
 
     classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
-    numbers = {name: number for number, name in enumerate(classes)} or {"": 0}
+    numbers = {name: number for number, name in enumerate(classes or [""])}
     try:
         files = make_dataset(str(folder), numbers, is_valid_file=is_picture)
     except FileNotFoundError:

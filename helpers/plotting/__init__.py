@@ -1,7 +1,6 @@
-"""Every figure that two notebooks share, and the look of all. Each `plot_…` returns a matplotlib `Figure`.
+"""Every figure that two notebooks share, and the look of all: end a cell with the call to show one."""
 
-End a cell with the call and the figure is shown once; `figure.savefig("name.png")` writes the same picture.
-"""
+# ruff: noqa: F401 (what is imported here is what the package offers)
 
 from .curves import plot_losses, plot_noise_schedule, plot_quality_vs_cost
 from .images import (
@@ -14,26 +13,3 @@ from .images import (
     to_tensor,
 )
 from .style import BLACK, BLUE, GREEN, ORANGE, PALETTE, PURPLE, SKY_BLUE, VERMILION, draw_panels, new_figure
-
-__all__ = [
-    "BLACK",
-    "BLUE",
-    "GREEN",
-    "ORANGE",
-    "PALETTE",
-    "PURPLE",
-    "SKY_BLUE",
-    "VERMILION",
-    "draw_panels",
-    "new_figure",
-    "plot_dataset",
-    "plot_denoising_steps",
-    "plot_forward_process",
-    "plot_generated_images",
-    "plot_losses",
-    "plot_nearest_neighbours",
-    "plot_noise_schedule",
-    "plot_quality_vs_cost",
-    "to_images",
-    "to_tensor",
-]

@@ -1,6 +1,6 @@
 """The figures of `plotting` that are curves: noise schedules, losses, quality against cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib import rc_context
@@ -23,11 +23,7 @@ def snr_db(alphas_cumprod) -> np.ndarray:
 
 
 def plot_noise_schedule(noise_schedulers) -> Figure:
-    """Draw signal √ᾱ_t and noise √(1 - ᾱ_t) over t, and their ratio 10 log₁₀(ᾱ_t / (1 - ᾱ_t)) in decibels.
-
-    Parameters
-    ----------
-    noise_schedulers : dict of schedulers by name, or one scheduler
+    """Draw √ᾱ_t and √(1 - ᾱ_t) over t, and `snr_db`, of one scheduler or of a dict of schedulers by name.
 
     Raises
     ------
@@ -36,22 +32,20 @@ def plot_noise_schedule(noise_schedulers) -> Figure:
     """
     if not isinstance(noise_schedulers, Mapping):
         noise_schedulers = {"": noise_schedulers}
-    names, colours = list(noise_schedulers), pick_colours(noise_schedulers)
-    curves = [get_alphas(scheduler) for scheduler in noise_schedulers.values()]
-    coefficients = ("Signal and noise in $x_t$", "coefficient", "linear")
-    ratio = ("Signal-to-noise ratio", "SNR in dB", "linear")
+    colours = pick_colours(noise_schedulers)
+    curves = {name: get_alphas(scheduler) for name, scheduler in noise_schedulers.items()}
+    panels = [("Signal and noise in $x_t$", "coefficient"), ("Signal-to-noise ratio", "SNR in dB")]
+    alt = f"noise schedules {', '.join(curves)}"
     with rc_context(STYLE):
-        figure, axes = draw_panels(f"noise schedules {', '.join(names)}", "timestep t", coefficients, ratio)
-        for name, alphas, colour in zip(names, curves, colours, strict=True):
-            axes[0].plot(np.sqrt(alphas), color=colour)
-            axes[0].plot(np.sqrt(1 - alphas), color=colour, linestyle=(0, (4, 2)))
-            axes[1].plot(snr_db(alphas), color=colour, label=name)
-        # The last steps of a cosine schedule would flatten the rest.
-        axes[1].set_ylim(bottom=max(-50, axes[1].get_ylim()[0]))
-        label_ends(axes[0], ("noise √(1 - ᾱ)", "signal √ᾱ"), (1, 0), (INK, INK))
-        # Schedules may differ in length, so their ends are not all at the right.
-        if any(names):
-            axes[1].legend(frameon=False, fontsize=FONT)
+        figure, (left, right) = draw_panels(alt, "timestep t", *((*panel, "linear") for panel in panels))
+        for (name, alphas), colour in zip(curves.items(), colours, strict=True):
+            left.plot(np.sqrt(alphas), color=colour)
+            left.plot(np.sqrt(1 - alphas), color=colour, linestyle=(0, (4, 2)))
+            right.plot(snr_db(alphas), color=colour, label=name)
+        right.set_ylim(bottom=max(-50, right.get_ylim()[0]))  # a cosine's last steps would flatten the rest
+        label_ends(left, ("noise √(1 - ᾱ)", "signal √ᾱ"), (1, 0), (INK, INK))
+        if any(curves):  # a legend: schedules may differ in length, so their ends are not all at the right
+            right.legend(frameon=False, fontsize=FONT)
     return figure
 
 
@@ -60,8 +54,7 @@ def plot_losses(history, window: int | None = None) -> Figure:
 
     Parameters
     ----------
-    history : TrainingHistory, sequence of float, or dict of these by name
-        Anything with `losses`, or the losses themselves; a dict to compare several runs.
+    history : anything with `losses`, sequence of float, or dict of these by name
     window : int, optional
         Steps in the running mean; by default a fiftieth of the run.
 
@@ -75,18 +68,17 @@ def plot_losses(history, window: int | None = None) -> Figure:
     if any(run.ndim != 1 or not run.size for run in runs.values()) or (window is not None and window < 1):
         shapes = ", ".join(str(run.shape) for run in runs.values())
         raise ValueError(f"expected losses [steps], not empty, and window ≥ 1; got {shapes}, window {window}")
-    colours, ends = pick_colours(runs), []
+    colours = pick_colours(runs)
+    means = [_running_mean(losses, window or max(1, len(losses) // 50)) for losses in runs.values()]
+    panels = [(f"Loss, {scale} scale", "mean squared error", scale) for scale in ("linear", "log")]
     with rc_context(STYLE):
-        panels = [(f"Loss, {scale} scale", "mean squared error", scale) for scale in ("linear", "log")]
         figure, axes = draw_panels("training loss", "training step", *panels)
-        for losses, colour in zip(runs.values(), colours, strict=True):
-            mean = _running_mean(losses, window or max(1, len(losses) // 50))
-            for ax in axes:
+        for ax in axes:
+            for losses, mean, colour in zip(runs.values(), means, colours, strict=True):
                 ax.plot(losses, color=colour, alpha=0.25, linewidth=0.8)
                 ax.plot(mean, color=colour)
-            ends.append(mean[-1])
         axes[0].set_ylim(bottom=0)
-        label_ends(axes[1], list(runs), ends, colours)
+        label_ends(axes[1], list(runs), [mean[-1] for mean in means], colours)
     return figure
 
 
@@ -98,11 +90,7 @@ def _running_mean(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def plot_quality_vs_cost(
-    curves: Mapping[str, Sequence[tuple[float, float, float, float]]],
-    xlabel: str,
-    ylabel: str = "Fréchet distance",
-    floor: float | None = None,
-    title: str = "",
+    curves: Mapping, xlabel: str, ylabel="Fréchet distance", floor: float | None = None, title=""
 ) -> Figure:
     """Draw quality against cost, both on log scales, with intervals; lower left is better.
 
@@ -122,25 +110,20 @@ def plot_quality_vs_cost(
     points = {name: np.array(sorted(curve), dtype=float).reshape(-1, 4) for name, curve in curves.items()}
     for name, curve in points.items():
         if not len(curve) or not (curve[:, :2] > 0).all():
-            raise ValueError(
-                f"curve {name!r} must have points (cost, value, low, high), cost and value above 0"
-            )
+            raise ValueError(f"curve {name!r} must have points (cost > 0, value > 0, low, high)")
     with rc_context(STYLE):
-        alt = f"{ylabel} over {xlabel} for {', '.join(curves)}"
-        figure, (axes,) = new_figure(alt, height=380)
+        figure, (axes,) = new_figure(f"{ylabel} over {xlabel} for {', '.join(curves)}", height=380)
         axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log", yscale="log")
         for i, (curve, colour) in enumerate(zip(points.values(), colours, strict=True)):
             cost, value, low, high = curve.T
-            # Every second one dashed: where two coincide both are seen.
-            axes.plot(
-                cost, value, color=colour, linestyle=(0, (5, 3)) if i % 2 else "-", marker="o", markersize=5
-            )
+            dashes = (0, (5, 3)) if i % 2 else "-"  # where two coincide both are seen
+            axes.plot(cost, value, color=colour, linestyle=dashes, marker="o", markersize=5)
             axes.vlines(cost, np.maximum(low, value / 10), high, color=colour, alpha=0.45, linewidth=2.5)
-        names, ends = list(points), [curve[-1, 1] for curve in points.values()]
+        ends = {name: curve[-1, 1] for name, curve in points.items()}
         if floor is not None:
             axes.axhline(floor, color=INK, linestyle=(0, (4, 2)), linewidth=1.2)
-            names, ends, colours = [*names, "real images"], [*ends, floor], (*colours, INK)
+            ends["real images"] = floor
         set_log_ticks(axes.xaxis, (1, 2, 5))
         set_log_ticks(axes.yaxis, (1, 2, 3, 5))
-        label_ends(axes, names, ends, colours)
+        label_ends(axes, list(ends), list(ends.values()), (*colours, INK))
     return figure

@@ -13,7 +13,7 @@ from .style import FACE_RGB, draw_grid
 
 
 def to_images(images) -> np.ndarray:
-    """Turn any pictures of this project into pictures for people.
+    """Turn any pictures of this project into pictures for people: uint8 [n, h, w, 3].
 
     Parameters
     ----------
@@ -21,19 +21,16 @@ def to_images(images) -> np.ndarray:
         Float [n, c, h, w] or [c, h, w], in [-1, 1] (what lies outside is clipped); uint8 [n, h, w, c],
         [h, w, c] or grey [n, h, w], [h, w]; or PIL images of one size. c is 1 or 3.
 
-    Returns
-    -------
-    uint8 array [n, h, w, 3]
-
     Raises
     ------
     ValueError
         If the shape, the type or the values are something else.
     """
-    if isinstance(images, Image.Image):
-        images = [images]
+    if isinstance(images, Image.Image):  # on white, since a sprite's background is often transparent
+        white = Image.new("RGBA", images.size, "white")
+        images = np.array(Image.alpha_composite(white, images.convert("RGBA")).convert("RGB"))
     if isinstance(images, (list, tuple)) and images:
-        parts = [_pil_to_array(x)[None] if isinstance(x, Image.Image) else to_images(x) for x in images]
+        parts = [to_images(part) for part in images]
         if len(shapes := {part.shape[1:] for part in parts}) > 1:
             raise ValueError(f"the images have different shapes: {', '.join(map(str, sorted(shapes)))}")
         return np.concatenate(parts)
@@ -55,12 +52,6 @@ def to_images(images) -> np.ndarray:
     return np.repeat(array, 3, axis=-1) if array.shape[-1] == 1 else array
 
 
-def _pil_to_array(picture: Image.Image) -> np.ndarray:
-    """Lay a picture on white, since a sprite's background is often transparent."""
-    white = Image.new("RGBA", picture.size, "white")
-    return np.array(Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB"))
-
-
 def to_tensor(images) -> torch.Tensor:
     """Turn what `to_images` takes into float32 [n, c, h, w] in [-1, 1]; float tensors keep their values."""
     pixels = to_images(images)
@@ -70,19 +61,13 @@ def to_tensor(images) -> torch.Tensor:
 
 
 def plot_generated_images(
-    images,
-    rows: int,
-    cols: int,
-    titles: Sequence[str] | None = None,
-    scale: int | None = None,
-    col_titles: Sequence[str] | None = None,
+    images, rows: int, cols: int, titles=None, scale: int | None = None, col_titles=None
 ) -> Figure:
     """Draw images as a grid of rows × cols, filled row by row.
 
     Parameters
     ----------
-    images
-        What `to_images` takes; at most rows * cols of them.
+    images : what `to_images` takes, at most rows * cols of them
     titles : sequence of str, optional
         One per image, written above it, or one per row, written at its left.
     scale : int, optional
@@ -93,19 +78,17 @@ def plot_generated_images(
     Raises
     ------
     ValueError
-        If rows × cols is too small for the images, the number of titles fits neither the images nor
-        the rows (or columns), or scale is not a whole number above zero.
+        If images or titles and tiles do not fit, or scale is not a whole number above zero.
     """
-    images, titles = to_images(images), [str(title) for title in titles or []]
-    col_titles = [str(title) for title in col_titles or []]
+    images = to_images(images)
+    titles, col_titles = ([str(title) for title in given or []] for given in (titles, col_titles))
     if rows < 1 or cols < 1 or rows * cols < len(images):
         raise ValueError(f"{rows} rows × {cols} columns are too few for {len(images)} images")
     if titles and len(titles) not in (len(images), rows):
         raise ValueError(f"got {len(titles)} titles for {len(images)} images in {rows} rows")
     if col_titles and (len(col_titles) != cols or len(titles) not in (0, rows)):
-        raise ValueError(
-            f"got {len(col_titles)} col_titles for {cols} columns and {len(titles)} titles for {rows} rows"
-        )
+        found = f"{len(col_titles)} col_titles for {cols} columns, {len(titles)} titles for {rows} rows"
+        raise ValueError(f"got {found}; expected one for each")
     if scale is not None and (scale != int(scale) or scale < 1):
         raise ValueError(f"scale must be a whole number of screen pixels, 1 or more; got {scale}")
     alt = f"{len(images)} images in {rows} rows"
@@ -117,10 +100,9 @@ def plot_generated_images(
 
 
 def plot_dataset(dataset, num_images: int = 8, seed: int = 0) -> Figure:
-    """Draw `num_images` random images of each class of a dataset, a row per class.
+    """Draw `num_images` random images of each class of a dataset that has any, a row per class.
 
     The dataset has `images` (uint8 [n, h, w, c]), `labels` (int64 [n]) and `class_names`.
-    A class with fewer images leaves the rest of its row empty; a class without any is left out.
 
     Raises
     ------
@@ -145,8 +127,7 @@ def plot_forward_process(image, noise_scheduler, timesteps=None, noise=None, see
 
     Parameters
     ----------
-    image
-        What `to_images` takes: one image, or several, a row each.
+    image : what `to_images` takes, one image, or several, a row each
     noise_scheduler : scheduler, or dict of schedulers by name
         A dict gives rows for each schedule, with its name at the left; all add the same noise.
     timesteps : sequence of int, optional
@@ -187,25 +168,23 @@ def plot_denoising_steps(images, timesteps, x0_estimates=None) -> Figure:
 
     Parameters
     ----------
-    images : tensor [steps, c, h, w], or list of [c, h, w] or [1, c, h, w]
-        What `to_images` takes; about ten steps fill the width.
+    images, x0_estimates : tensor [steps, c, h, w], or list of [c, h, w] or [1, c, h, w]
+        About ten steps fill the width; estimates are optional.
     timesteps : sequence of int
-        One per image.
-    x0_estimates : like images, optional
 
     Raises
     ------
     ValueError
         If images, timesteps and estimates are not equally many.
     """
-    rows = [to_images(images)] + ([] if x0_estimates is None else [to_images(x0_estimates)])
-    if any(len(row) != len(timesteps) for row in rows):
-        counts = " and ".join(str(len(row)) for row in rows)
-        raise ValueError(f"expected one image per timestep ({len(timesteps)}); got {counts}")
-    titles = [f"t = {int(t)}" for t in timesteps]
-    names = ["$x_t$", "estimate of $x_0$"][: len(rows)]
-    alt = f"an image becoming clear, at t = {', '.join(str(int(t)) for t in timesteps)}"
-    return draw_grid(np.concatenate(rows), len(rows), len(timesteps), alt, titles, names)
+    rows = [to_images(row) for row in (images, x0_estimates) if row is not None]
+    steps, counts = [str(int(t)) for t in timesteps], [len(row) for row in rows]
+    if set(counts) != {len(steps)}:
+        found = " and ".join(map(str, counts))
+        raise ValueError(f"expected one image per timestep ({len(steps)}); got {found}")
+    titles, names = [f"t = {t}" for t in steps], ["$x_t$", "estimate of $x_0$"][: len(rows)]
+    alt = f"an image becoming clear, at t = {', '.join(steps)}"
+    return draw_grid(np.concatenate(rows), len(rows), len(steps), alt, titles, names)
 
 
 def plot_nearest_neighbours(generated, neighbours, distances: Sequence[float] | None = None) -> Figure:
@@ -214,13 +193,15 @@ def plot_nearest_neighbours(generated, neighbours, distances: Sequence[float] | 
     Raises
     ------
     ValueError
-        If images, neighbours and distances are not equally many.
+        If they are not equally many.
     """
-    above, below = to_images(generated), to_images(neighbours)
-    counts = [len(above), len(below), *([] if distances is None else [len(distances)])]
+    rows = [to_images(generated), to_images(neighbours)]
+    counts = [len(row) for row in (*rows, distances) if row is not None]
     if len(set(counts)) > 1:
         raise ValueError(f"images, neighbours and distances must be equally many; got {counts}")
-    titles = [""] * len(above) + ([] if distances is None else [f"{float(d):.2f}" for d in distances])
-    names = ["generated", "nearest training image" + (", and distance" if titles[len(above) :] else "")]
+    names, titles = ["generated", "nearest training image"], [""] * counts[0]
+    if distances is not None:
+        names[1] += ", and distance"
+        titles += [f"{float(distance):.2f}" for distance in distances]
     alt = "generated images above their nearest training images"
-    return draw_grid(np.concatenate([above, below]), 2, len(above), alt, titles, names)
+    return draw_grid(np.concatenate(rows), 2, counts[0], alt, titles, names)

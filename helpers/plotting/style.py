@@ -39,19 +39,13 @@ STYLE = {
     "axes.titlesize": 10,
     "grid.color": "#e3e3e6",
     "grid.linewidth": 0.8,
-} | {
-    f"{axis}tick.{key}": value
-    for axis in "xy"
-    for key, value in {"labelsize": FONT, "labelcolor": INK, "color": "#888888"}.items()
 }
+TICKS = {"labelsize": FONT, "labelcolor": INK, "color": "#888888"}
+STYLE |= {f"{axis}tick.{key}": value for axis in "xy" for key, value in TICKS.items()}
 
 
 class NotebookFigure(Figure):
-    """A figure that a notebook shows at exactly its own pixels, whichever backend is active.
-
-    Jupyter's own display crops figures at fractions of a pixel, which blurs a grid of sprites. It takes
-    precedence over `_repr_mimebundle_` as soon as pyplot is imported, but not over `_ipython_display_`.
-    """
+    """A figure that a notebook shows at exactly its own pixels, whichever backend is active."""
 
     def __init__(self, width: int, height: int, alt: str, colours: int | None = None, **options):
         super().__init__(figsize=(width / 96, height / 96), dpi=96 * RATIO, facecolor=FACE, **options)
@@ -59,8 +53,7 @@ class NotebookFigure(Figure):
 
     def to_pixels(self) -> np.ndarray:
         """Draw the figure: uint8 [height, width, 3], `RATIO` times as many pixels as on the screen."""
-        canvas = FigureCanvasAgg(self)
-        canvas.draw()
+        (canvas := FigureCanvasAgg(self)).draw()
         return np.array(canvas.buffer_rgba())[..., :3]
 
     def to_png(self) -> bytes:
@@ -71,7 +64,7 @@ class NotebookFigure(Figure):
         data = {"text/plain": f"<Figure: {self.alt}>", "image/png": base64.b64encode(self.to_png()).decode()}
         return data, {"image/png": {"width": round(self.get_figwidth() * 96), "alt": self.alt}}
 
-    def _ipython_display_(self):
+    def _ipython_display_(self):  # with pyplot, Jupyter would prefer its own display, cropped and blurred
         from IPython.display import display
 
         data, metadata = self._repr_mimebundle_()
@@ -101,8 +94,7 @@ def draw_grid(images, rows: int, cols: int, alt: str, titles=(), row_titles=(), 
     row_titles = ["\n".join(textwrap.wrap(str(text), 20)) for text in row_titles]
     left = max((_measure(text)[0] + GAP for text in row_titles), default=0)
     longest, room = max(height, width), (WIDTH - 2 * PAD - left + GAP) / cols - GAP
-    zoom = RATIO * (scale or min(96 if longest <= 32 else 192, room) / longest)
-    zoom = max(1, int(zoom))
+    zoom = max(1, int(RATIO * (scale or min(96 if longest <= 32 else 192, room) / longest)))
     zoom -= zoom % 2 if zoom > 1 else 0  # whole pixels on screens of either density
     tile_w, tile_h = -(-width * zoom // RATIO), -(-height * zoom // RATIO)
     cell = max(tile_w, *(_measure(text)[0] for text in titles))
@@ -130,22 +122,14 @@ def draw_grid(images, rows: int, cols: int, alt: str, titles=(), row_titles=(), 
 
 
 def new_figure(alt: str, cols: int = 1, width: int = WIDTH, height: int = 300) -> tuple[NotebookFigure, list]:
-    """An empty figure in the look of the series, with one or more sets of axes side by side.
-
-    Their lines take the colours of `PALETTE` in turn. End the cell with `figure` to show it.
+    """An empty figure in the look of the series, and a list of its `cols` axes, side by side.
 
     Parameters
     ----------
     alt : str
         What the figure shows, in words, for readers who cannot see it.
-    cols : int
-        How many sets of axes.
     width, height : int
         Screen pixels; the column of a notebook is `WIDTH` = 864 of them.
-
-    Returns
-    -------
-    Figure, list of `cols` Axes
     """
     with rc_context(STYLE):
         figure = NotebookFigure(width, height, alt, colours=128, layout="constrained")

@@ -1,0 +1,97 @@
+"""Figures of curves: what they show, and what they refuse."""
+
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from diffusers import DDPMScheduler
+
+from helpers import plotting
+from helpers.plotting.style import pick_colours
+
+CURVES = {"ours": [(1, 80, 70, 90), (4, 9, 8, 10)]}
+COSINE = DDPMScheduler(100, beta_schedule="squaredcos_cap_v2")
+SCHEDULERS = {"linear": DDPMScheduler(100), "cosine": COSINE}
+
+
+def texts(figure) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts if text.get_text()]
+
+
+def test_noise_schedule_draws_signal_noise_and_ratio():
+    figure = plotting.plot_noise_schedule(SCHEDULERS)
+    left, right = figure.axes
+    alphas = SCHEDULERS["linear"].alphas_cumprod.numpy()
+    assert np.allclose(left.lines[0].get_ydata(), np.sqrt(alphas))
+    assert np.allclose(left.lines[1].get_ydata(), np.sqrt(1 - alphas), atol=1e-6)
+    assert np.allclose(right.lines[0].get_ydata(), 10 * np.log10(alphas / (1 - alphas)), atol=1e-2)
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["linear", "cosine"]
+    assert {right.lines[i].get_color() for i in (0, 1)} <= set(pick_colours(range(7)))
+    # A schedule that ends at no signal has a finite ratio too.
+    scheduler = DDPMScheduler(100, rescale_betas_zero_snr=True)
+    scheduler.alphas_cumprod[-1] = 0
+    assert np.isfinite(plotting.plot_noise_schedule(scheduler).axes[1].lines[0].get_ydata()).all()
+
+
+def test_a_figure_of_ones_own_has_the_look_of_the_others():
+    figure, (left, right) = plotting.new_figure("two lines", cols=2)
+    shared = plotting.plot_losses([1.0, 0.5])
+    assert figure.get_facecolor() == shared.get_facecolor()
+    for axes in (left, right):
+        assert not axes.spines["top"].get_visible() and axes.get_xgridlines()[0].get_visible()
+        assert axes.plot([0, 1])[0].get_color() == plotting.BLUE
+        assert axes.plot([1, 0])[0].get_color() == plotting.VERMILION
+
+
+def test_losses_on_two_scales_raw_and_mean():
+    losses = np.linspace(2, 1, 101)
+    figure = plotting.plot_losses(SimpleNamespace(losses=list(losses)), window=5)
+    assert [axes.get_yscale() for axes in figure.axes] == ["linear", "log"]
+    for axes in figure.axes:
+        raw, mean = (line.get_ydata() for line in axes.lines)
+        assert (raw == losses).all() and np.allclose(mean[2:-2], losses[2:-2])
+        assert axes.get_xlabel() == "training step" and axes.get_ylabel() == "mean squared error"
+
+
+def test_losses_compares_runs_of_different_length():
+    figure = plotting.plot_losses({"lean": [1.0, 0.5], "textbook": SimpleNamespace(losses=[1.0, 0.7, 0.6])})
+    assert texts(figure) == ["lean", "textbook"] and len(figure.axes[0].lines) == 4
+
+
+def test_end_labels_keep_apart():
+    figure = plotting.plot_losses({f"run {i}": [1.0, 0.5 + i / 1e4] for i in range(7)})
+    figure.draw_without_rendering()
+    boxes = sorted((text.get_window_extent() for text in figure.axes[1].texts), key=lambda box: box.y0)
+    assert all(lower.y1 <= upper.y0 for lower, upper in pairwise(boxes))
+
+
+def test_quality_curves_are_drawn_in_order_with_the_floor():
+    figure = plotting.plot_quality_vs_cost({"ours": CURVES["ours"][::-1]}, "minutes", floor=2.0)
+    (axes,) = figure.axes
+    assert axes.get_xscale() == axes.get_yscale() == "log"
+    assert axes.lines[0].get_xdata().tolist() == [1, 4] and axes.lines[0].get_ydata().tolist() == [80, 9]
+    assert list(axes.lines[1].get_ydata()) == [2.0, 2.0]
+    assert {text.get_text() for text in axes.texts} == {"ours", "real images"}
+
+
+EIGHT = {str(i): DDPMScheduler(10) for i in range(8)}
+
+
+@pytest.mark.parametrize(
+    ("draw", "arguments", "message"),
+    [
+        (plotting.plot_noise_schedule, [{}], r"1 to 7 curves.*got 0"),
+        (plotting.plot_noise_schedule, [EIGHT], r"1 to 7 curves.*got 8"),
+        (plotting.plot_noise_schedule, [SimpleNamespace()], "alphas_cumprod"),
+        *((plotting.plot_losses, [*bad], "losses") for bad in ([[]], [[[1.0]]], [[1.0], 0])),
+        *(
+            (plotting.plot_quality_vs_cost, [{"ours": points}, "minutes"], "curve 'ours' must have points")
+            for points in ([], [(0, 1, 1, 1)], [(1, -1, 1, 1)])
+        ),
+        (plotting.plot_quality_vs_cost, [{}, "minutes"], "1 to 7 curves"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(draw, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        draw(*arguments)
