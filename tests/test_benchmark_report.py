@@ -24,10 +24,9 @@ def make_result() -> dict:
         count = {"steps": int(600 * minutes), "images_seen": 1000, "num_inference_steps": 20}
         return {"recipe": recipe, "seed": 0, "minutes": minutes} | count | scores
 
-    names = ("textbook", "ours", "denoising-diffusion-pytorch", "smalldiffusion")
-    runs = [row("textbook", 10, 100.0), row("textbook", 60, 20.0)]
-    runs += [row("ours", 1, 80.0), row("ours", 4, 5.0), row("ours", 10, 4.0)]
-    runs += [row("denoising-diffusion-pytorch", 10, 40.0), row("smalldiffusion", 10, 16.0)]
+    scores = {"textbook": {10: 100.0, 60: 20.0}, "ours": {1: 80.0, 4: 5.0, 10: 4.0}}
+    names = scores | {"denoising-diffusion-pytorch": {10: 40.0}, "smalldiffusion": {10: 16.0}}
+    runs = [row(name, *pair) for name, curve in names.items() for pair in curve.items()]
     machine = {
         "matrix_peak_gflops": {"float32": 100.0, "bfloat16": 200.0},
         "import_milliseconds": {"helpers": [30.0, 20.0, 40.0], "helpers after matplotlib": [20.0]},

@@ -7,48 +7,25 @@ from test_pipelines import NAMES, make_pipeline
 
 from helpers.pipelines import LabelEmbedder, to_label_tensor
 
+NUMBERS, ROWS, FOOD = [0, 2], [[1, 0, 0], [0, 0, 1]], [0.0, 1, 0]
+FORMS = [["hero", "spell"], ("hero", "spell"), NUMBERS, ["hero", 2], [np.int64(0), np.int64(2)], ROWS]
+FORMS += [np.array(NUMBERS), torch.tensor(NUMBERS), torch.tensor(NUMBERS, dtype=torch.int32)]
+FORMS += [torch.tensor(ROWS), np.array(ROWS, float), torch.tensor(ROWS, dtype=torch.bfloat16)]
+FORMS += [torch.tensor(ROWS).bool(), [torch.tensor(0), torch.tensor([0.0, 0, 1])]]
 
-@pytest.mark.parametrize(
-    "labels",
-    [
-        ["hero", "spell"],
-        ("hero", "spell"),
-        [0, 2],
-        ["hero", 2],
-        np.array([0, 2]),
-        torch.tensor([0, 2]),
-        torch.tensor([0, 2], dtype=torch.int32),
-        [[1, 0, 0], [0, 0, 1]],
-        torch.tensor([[1, 0, 0], [0, 0, 1]]),
-        torch.tensor([[1.0, 0, 0], [0, 0, 1]], dtype=torch.bfloat16),
-        np.array([[1.0, 0, 0], [0, 0, 1]]),
-        torch.tensor([[True, False, False], [False, False, True]]),
-        [torch.tensor(0), torch.tensor([0.0, 0, 1])],
-        [np.int64(0), np.int64(2)],
-    ],
-)
+
+@pytest.mark.parametrize("labels", FORMS)
 def test_labels_are_taken_in_every_form(labels):
     tensor = to_label_tensor(labels, 3, NAMES)
     assert tensor.dtype == torch.float32
     assert torch.equal(tensor, torch.tensor([[1.0, 0, 0], [0, 0, 1]]))
 
 
-@pytest.mark.parametrize(
-    ("label", "row"),
-    [
-        ("food", [0.0, 1, 0]),
-        (1, [0.0, 1, 0]),
-        (torch.tensor(1), [0.0, 1, 0]),
-        ([[0.5, 0.5, 0]], [0.5, 0.5, 0]),
-        (torch.tensor([0.0, 1, 0]), [0.0, 1, 0]),  # one row of floats is one label
-        (np.array([False, True, False]), [0.0, 1, 0]),
-    ],
-)
-def test_single_and_soft_labels(label, row):
-    assert torch.equal(to_label_tensor(label, 3, NAMES), torch.tensor([row]))
-
-
-def test_integers_in_a_row_are_class_numbers():
+# A row of floats or bools is one label; integers in a row are class numbers.
+@pytest.mark.parametrize("label", ["food", 1, torch.tensor(1), torch.tensor(FOOD), np.array(FOOD) > 0])
+def test_single_soft_and_integer_labels(label):
+    assert torch.equal(to_label_tensor(label, 3, NAMES), torch.tensor([FOOD]))
+    assert torch.equal(to_label_tensor([[0.5, 0.5, 0]], 3, NAMES), torch.tensor([[0.5, 0.5, 0]]))
     assert torch.equal(to_label_tensor(torch.tensor([0, 1, 0]), 3), torch.eye(3)[[0, 1, 0]])
 
 
@@ -75,9 +52,6 @@ def test_wrong_labels_are_refused_and_the_classes_listed(labels, error, words):
     with pytest.raises(error, match=words) as caught:
         make_pipeline()(labels)
     assert "the classes are 0 = 'hero', 1 = 'food', 2 = 'spell'" in str(caught.value)
-
-
-# --- the embedder ---------------------------------------------------------------------------------
 
 
 def test_embedder_makes_a_sequence_of_one():

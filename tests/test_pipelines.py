@@ -59,15 +59,10 @@ def test_loop_is_that_of_the_papers(pipeline):
 @pytest.mark.parametrize("scale", [0.0, 0.5, 1.0, 3.0])
 def test_guidance_is_the_formula_in_one_batch_and_costs_nothing_at_one(pipeline, monkeypatch, scale):
     steps, sizes, step, forward = [], [], pipeline.scheduler.step, pipeline.unet.forward
-
-    def watch(prediction, t, sample, generator):
-        steps.append(prediction)
-        return step(prediction, t, sample, generator=generator)
-
-    monkeypatch.setattr(pipeline.scheduler, "step", watch)
-    monkeypatch.setattr(
-        pipeline.unet, "forward", lambda x, *a, **kw: sizes.append(len(x)) or forward(x, *a, **kw)
-    )
+    patched = {"step": lambda x, *a, generator: steps.append(x) or step(x, *a, generator=generator)}
+    patched |= {"forward": lambda x, *a, **kw: sizes.append(len(x)) or forward(x, *a, **kw)}
+    monkeypatch.setattr(pipeline.scheduler, "step", patched["step"])
+    monkeypatch.setattr(pipeline.unet, "forward", patched["forward"])
     draw(pipeline, guidance_scale=scale, num_inference_steps=2)
     assert sizes == [2 if scale == 1 else 4] * 2
     image, labels, t = torch.randn(2, 3, 8, 8, generator=seeded(0)), torch.eye(3)[:2], 39
@@ -149,9 +144,6 @@ def test_diffusers_own_methods_go_on_working(pipeline, capsys):
     assert "my bar" in capsys.readouterr().err
 
 
-# --- round trip -----------------------------------------------------------------------------------
-
-
 def test_saving_and_loading_changes_nothing(pipeline, tmp_path):
     pipeline.save_pretrained(tmp_path)
     assert {p.suffix for p in tmp_path.rglob("*") if p.is_file()} == {".json", ".safetensors"}
@@ -173,9 +165,6 @@ def test_prediction_type_survives_a_change_of_scheduler_and_a_round_trip(tmp_pat
     again.scheduler.register_to_config(prediction_type="epsilon")
     with pytest.raises(ValueError, match=r"'epsilon'.*'v_prediction'"):
         again(["hero"])
-
-
-# --- bad input ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,7 @@ from dataclasses import asdict
 import pytest
 import torch
 from conftest import make_noise_scheduler, make_unet
-from diffusers import (
-    DDPMScheduler,
-)
+from test_sampling import TRAINED
 
 from benchmarks import compare_samplers as compare_samplers_script
 from helpers.datasets import load_sprites
@@ -21,14 +19,7 @@ from helpers.evaluation import (
     quality_curves,
     summary_table,
 )
-from helpers.sampling import (
-    check_steps,
-    make_scheduler,
-    sample_images,
-)
-
-TRAINED = DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2")
-STEPS = 10  # suit every scheduler made of it
+from helpers.sampling import check_steps, make_scheduler, sample_images
 
 
 @pytest.fixture(scope="module")
@@ -42,21 +33,19 @@ def test_comparison_scores_every_sampler_on_the_same_noise(unet):
     settings = [SamplerSettings("dpm-solver++", 2), SamplerSettings("ddim", 2, 1.0, trailing)]
     settings.append(SamplerSettings("heun", 2, scheduler=trailing))
     rows = compare_samplers(unet, make_noise_scheduler(), settings, reference, 200, seeds=(0, 1))
-    assert [row["name"] for row in rows] == [
-        "dpm-solver++",
-        "ddim (eta=1, timestep_spacing=trailing)",
-        "heun (timestep_spacing=trailing)",
-    ]
+    names = ["dpm-solver++", "ddim (eta=1, timestep_spacing=trailing)", "heun (timestep_spacing=trailing)"]
+    assert [row["name"] for row in rows] == names
     assert [row["model_calls"] for row in rows] == [2, 2, 3]
     for row in rows:
         score = row["frechet_distance"]
         assert score["low"] <= score["value"] <= score["high"] and score["num_samples"] == 400
         assert row["seconds_per_image"] > 0 and row["precision"]["value"] < 0.2
-    alone = compare_samplers(unet, make_noise_scheduler(), settings[:1], reference, 200, seeds=(1,))
-    both = rows[0]["frechet_distance"]["value"]
-    first = compare_samplers(unet, make_noise_scheduler(), settings[:1], reference, 200, seeds=(0,))
-    mean = (alone[0]["frechet_distance"]["value"] + first[0]["frechet_distance"]["value"]) / 2
-    assert both == pytest.approx(mean, rel=1e-6)
+    alone = [
+        compare_samplers(unet, make_noise_scheduler(), settings[:1], reference, 200, seeds=(seed,))[0]
+        for seed in (0, 1)
+    ]
+    mean = sum(row["frechet_distance"]["value"] for row in alone) / 2
+    assert rows[0]["frechet_distance"]["value"] == pytest.approx(mean, rel=1e-6)
 
 
 def test_heun_calls_the_unet_as_often_as_it_says(unet, monkeypatch):
@@ -90,9 +79,6 @@ def test_script_asks_for_what_the_notebook_shows():
     assert {500, 10} <= {row.num_inference_steps for row in rows if row.sampler == "ddpm"}
 
 
-# --- tables ---------------------------------------------------------------------------------------
-
-
 def row(settings: SamplerSettings, value: float) -> dict:
     """A row as `compare_samplers` makes it, with this Fréchet distance."""
     scores = {
@@ -103,22 +89,16 @@ def row(settings: SamplerSettings, value: float) -> dict:
     return asdict(settings) | facts | scores
 
 
-ROWS = [
-    row(SamplerSettings("ddim", 10), 9.0),
-    row(SamplerSettings("ddim", 20), 4.2),
-    row(SamplerSettings("ddim", 50), 4.0),
-    row(SamplerSettings("heun", 10), 5.0),
-    row(SamplerSettings("ddim", 10, eta=1.0), 8.0),
-]
+ROWS = [row(SamplerSettings("ddim", steps), value) for steps, value in ((10, 9.0), (20, 4.2), (50, 4.0))]
+ROWS += [row(SamplerSettings("heun", 10), 5.0), row(SamplerSettings("ddim", 10, eta=1.0), 8.0)]
 
 
 def test_comparison_table_shows_cost_scores_and_floor():
     floor = {name: ROWS[0][name] for name in ("frechet_distance", "precision", "recall")}
     lines = comparison_table(ROWS, floor).splitlines()
     assert len(lines) == 2 + len(ROWS) + 1 and {line.count("|") for line in lines} == {8}
-    assert lines[2].startswith("| ddim (eta=0) | 10 | 10 | 9.00 [8.50, 9.50] |") and lines[2].endswith(
-        "| 4 |"
-    )
+    assert lines[2].startswith("| ddim (eta=0) | 10 | 10 | 9.00 [8.50, 9.50] |")
+    assert lines[2].endswith("| 4 |")
     assert "| heun | 10 | 19 |" in lines[5] and lines[-1].startswith("| real sprites | – | – | 9.00")
 
 
@@ -132,11 +112,8 @@ def test_summary_names_the_fewest_steps_near_the_best():
 def test_summary_takes_a_note_for_each_sampler():
     notes = {"ddim (eta=0)": "first", "heun": "second", "ddim (eta=1)": "third"}
     lines = summary_table(ROWS, notes=notes).splitlines()
-    assert lines[0].endswith("| when to use |") and [x.split(" | ")[-1] for x in lines[2:]] == [
-        "first |",
-        "second |",
-        "third |",
-    ]
+    assert lines[0].endswith("| when to use |")
+    assert [x.split(" | ")[-1] for x in lines[2:]] == ["first |", "second |", "third |"]
     with pytest.raises(ValueError, match=r"notes for ddim .eta=0., heun, ddim .eta=1.; got them for euler"):
         summary_table(ROWS, notes={"euler": ""})
 

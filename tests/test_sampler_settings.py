@@ -5,21 +5,10 @@ import inspect
 import pytest
 import torch
 from conftest import make_noise_scheduler, make_unet
-from diffusers import (
-    DDPMScheduler,
-    FlowMatchEulerDiscreteScheduler,
-)
+from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler
+from test_sampling import TRAINED
 
-from helpers.sampling import (
-    SCHEDULERS,
-    check_steps,
-    good_steps,
-    make_scheduler,
-    sample_images,
-)
-
-TRAINED = DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2")
-STEPS = 10  # suit every scheduler made of it
+from helpers.sampling import SCHEDULERS, check_steps, good_steps, make_scheduler, sample_images
 
 
 @pytest.mark.parametrize(

@@ -3,22 +3,11 @@
 import pytest
 import torch
 from conftest import make_conditional_unet, make_noise_scheduler, make_unet
-from diffusers import (
-    DDIMPipeline,
-    DDIMScheduler,
-    DDPMPipeline,
-    DDPMScheduler,
-)
+from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline, DDPMScheduler
 from test_pipelines import make_pipeline
 
 from helpers.pipelines import LabelEmbedder
-from helpers.sampling import (
-    SCHEDULERS,
-    generate_images,
-    make_scheduler,
-    quantize,
-    sample_images,
-)
+from helpers.sampling import SCHEDULERS, generate_images, make_scheduler, quantize, sample_images
 
 TRAINED = DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2")
 STEPS = 10  # suit every scheduler made of it
@@ -34,24 +23,20 @@ def as_tensor(images) -> torch.Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2) * 2 - 1
 
 
-@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])
-def test_ddpm_is_that_of_diffusers(unet, prediction_type):
+@pytest.mark.parametrize(
+    ("name", "prediction_type", "options"),
+    [("ddpm", kind, {}) for kind in ("epsilon", "v_prediction", "sample")]
+    + [("ddim", "epsilon", {"eta": eta}) for eta in (0.0, 0.5, 1.0)],
+)
+def test_loop_is_that_of_diffusers(unet, name, prediction_type, options):
     scheduler = make_noise_scheduler(prediction_type)
     theirs = DDPMPipeline(unet, scheduler)
+    if name == "ddim":
+        theirs = DDIMPipeline(unet, DDIMScheduler.from_config(scheduler.config, clip_sample=False))
     theirs.set_progress_bar_config(disable=True)
-    expected = theirs(3, torch.Generator().manual_seed(5), num_inference_steps=10, output_type="np").images
-    ours = sample_images(unet, make_scheduler(scheduler, "ddpm"), 3, 10, seed=5)
-    torch.testing.assert_close(ours, as_tensor(expected), atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
-def test_ddim_is_that_of_diffusers(unet, eta):
-    scheduler = DDIMScheduler.from_config(make_noise_scheduler().config, clip_sample=False)
-    theirs = DDIMPipeline(unet, scheduler)
-    theirs.set_progress_bar_config(disable=True)
-    options = {"eta": eta, "num_inference_steps": 10, "output_type": "np"}
-    expected = theirs(3, torch.Generator().manual_seed(5), **options).images
-    ours = sample_images(unet, make_scheduler(make_noise_scheduler(), "ddim"), 3, 10, eta=eta, seed=5)
+    generator = torch.Generator().manual_seed(5)
+    expected = theirs(3, generator, num_inference_steps=10, output_type="np", **options).images
+    ours = sample_images(unet, make_scheduler(scheduler, name), 3, 10, seed=5, **options)
     torch.testing.assert_close(ours, as_tensor(expected), atol=1e-5, rtol=1e-5)
 
 
@@ -103,9 +88,6 @@ def test_trajectory_is_recorded_for_the_first_batch(unet):
     torch.testing.assert_close(trajectory[0][1], noise)
     # The last step, to the clean picture, returns its own estimate.
     torch.testing.assert_close(trajectory[1][2].clamp(-1, 1), images[:2])
-
-
-# --- with labels ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
