@@ -1,6 +1,7 @@
 """Train and score the textbook's recipe, ours and two packages on the same cores, and write the results.
 
-python benchmarks/bench.py   # make bench: four hours; goes on with what it finds in runs/benchmark
+`make bench` takes four hours. A run that is stopped goes on with what it finds in runs/benchmark; only the
+full one replaces the stored results.
 """
 
 import argparse
@@ -14,7 +15,6 @@ from safetensors.torch import load_file
 from benchmarks.bench_machine import matrix_peaks, measure_machine
 from benchmarks.bench_recipes import RECIPES
 from benchmarks.bench_training import (
-    ROOT,
     Training,
     code_fingerprint,
     make_trainings,
@@ -22,6 +22,7 @@ from benchmarks.bench_training import (
     train_in_turns,
 )
 from benchmarks.json_files import real_features, write_json
+from benchmarks.process import ROOT
 from helpers import RESULTS
 from helpers.datasets import load_sprites
 from helpers.evaluation import extract_features, frechet_distance, kernel_distance, precision_recall
@@ -58,9 +59,7 @@ def score(training: Training, moment: float, samples: int, reference: torch.Tens
 
 def score_features(features: torch.Tensor, reference: torch.Tensor) -> dict:
     """The scores of a set of images, as plain dictionaries."""
-    scores = {
-        measure.__name__: measure(features, reference) for measure in (frechet_distance, kernel_distance)
-    }
+    scores = {kind.__name__: kind(features, reference) for kind in (frechet_distance, kernel_distance)}
     scores |= zip(("precision", "recall"), precision_recall(features, reference), strict=True)
     return {name: value._asdict() for name, value in scores.items()}
 

@@ -7,9 +7,7 @@ import statistics
 from pathlib import Path
 
 from helpers import RESULTS
-from helpers.evaluation import Score
-from helpers.evaluation.report import show_score
-from helpers.evaluation.tables import markdown_table
+from helpers.evaluation import Score, markdown_table, show_score
 from helpers.files import write_file
 from helpers.plotting import plot_quality_vs_cost
 from scripts.cards import stamp, verdict

@@ -1,7 +1,5 @@
 """Three ways for a label to get into a UNet, trained alike and scored: notebook 02's table.
 
-    python benchmarks/compare_conditioning.py
-
 Writes benchmarks/results/conditioning.json. About twenty minutes on two cores; a run that is stopped goes on.
 """
 

@@ -1,7 +1,5 @@
 """Guided sampling with solvers of second and third order: accuracy and Fréchet distance at three scales.
 
-    python benchmarks/compare_guidance_order.py
-
 Draws with the shipped label-conditioned weights and writes benchmarks/results/guidance_order.json. diffusers
 recommends the second order under guidance, which makes the prediction change faster from step to step.
 """

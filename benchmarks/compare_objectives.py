@@ -1,7 +1,5 @@
 """Does it matter what the UNet predicts, and how its errors are weighed? Train, draw with samplers, score.
 
-    python benchmarks/compare_objectives.py
-
 Writes benchmarks/results/objectives.json; tables go into benchmarks/README.md. About half an hour.
 """
 

@@ -1,7 +1,5 @@
 """DDPM, DDIM and modern samplers on the shipped weights, for notebook 03: quality against cost.
 
-    python benchmarks/compare_samplers.py
-
 Writes benchmarks/results/samplers.json after each row; a run that is stopped goes on. It takes over an hour.
 """
 

@@ -1,7 +1,5 @@
 """Where does the time of a training step and of a sampling loop go?
 
-    python benchmarks/profile_training.py
-
 Writes benchmarks/results/profile.json; its table goes into benchmarks/README.md. Needs an idle machine.
 """
 

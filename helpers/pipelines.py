@@ -65,8 +65,7 @@ def to_label_tensor(class_labels, num_classes: int, class_names: Sequence[str] |
     ValueError
         If a name is unknown, a number is out of range, a row has another length, or there are none;
         the message lists the classes.
-    TypeError
-        If an entry is none of these.
+    TypeError : if an entry is none of these
     """
     names = [f"{i} = {name!r}" for i, name in enumerate(class_names or range(num_classes))]
     classes = f"the classes are {', '.join(names)}"
@@ -115,8 +114,7 @@ class ConditionalDDPMPipeline(DiffusionPipeline):
     ----------
     unet : UNet2DConditionModel
     class_net : LabelEmbedder
-    scheduler : SchedulerMixin
-        DDPM or any other of diffusers; `pipeline.scheduler = make_scheduler(pipeline.scheduler, "ddim")`.
+    scheduler : SchedulerMixin, exchanged by `pipeline.scheduler = make_scheduler(pipeline.scheduler)`
     prediction_type : str, optional
         What the UNet was trained to predict; by default what the scheduler says. It is saved with the
         pipeline, so that a scheduler that takes the output for something else is noticed.
@@ -188,13 +186,11 @@ class ConditionalDDPMPipeline(DiffusionPipeline):
         callback_on_step_end : callable, optional
             Called as `callback_on_step_end(pipe, i, t, callback_kwargs)` after each step; the "latents" of
             the dict that it returns go on.
-        callback_on_step_end_tensor_inputs : sequence of str
-            What is in `callback_kwargs`: "latents" (x_t), or nothing.
+        callback_on_step_end_tensor_inputs : what `callback_kwargs` has: ["latents"] (x_t), or nothing
 
         Raises
         ------
-        ValueError, TypeError
-            If an argument makes no sense; the message says what would.
+        ValueError, TypeError : if an argument makes no sense; the message says what would
         """
         self.check_inputs(
             num_inference_steps, guidance_scale, eta, output_type, callback_on_step_end_tensor_inputs
