@@ -1,10 +1,7 @@
 """Train and score the textbook's recipe, ours and two packages on the same cores, and write the results.
 
-    python benchmarks/bench.py              # make bench: an hour for the textbook; four in all
-    python benchmarks/bench.py --budget 6   # make bench BUDGET=6: trains for a tenth of the time
-
-The recipes take turns of a few seconds each, so that whatever else the machine does hits all alike. A run
-that is stopped goes on with what it finds in runs/benchmark. Only the full one replaces the stored results.
+`make bench` takes four hours. A run that is stopped goes on with what it finds in runs/benchmark; only the
+full one replaces the stored results.
 """
 
 import argparse
@@ -24,18 +21,12 @@ from benchmarks.bench_training import (
     seconds_per_step,
     train_in_turns,
 )
-from benchmarks.json_files import write_json
+from benchmarks.json_files import real_features, write_json
+from benchmarks.process import ROOT
 from helpers import RESULTS
 from helpers.datasets import load_sprites
-from helpers.evaluation import (
-    extract_features,
-    frechet_distance,
-    kernel_distance,
-    precision_recall,
-    real_halves,
-)
+from helpers.evaluation import extract_features, frechet_distance, kernel_distance, precision_recall
 
-ROOT = Path(__file__).resolve().parents[1]
 FULL_BUDGET = 60
 # When to score, in minutes of a full budget; the textbook alone goes to the end. Its sampler and the first
 # package's need many steps, so they are scored less often.
@@ -50,17 +41,15 @@ MOMENTS = {
 def score(training: Training, moment: float, samples: int, reference: torch.Tensor, seed: int) -> dict:
     """Draw with a snapshot and score what comes out; the scores are stored beside it, for a later run."""
     path, recipe = training.path(moment), training.recipe
-    stored_scores, settings = path.with_suffix(".json"), {"samples": samples}
-    settings["num_inference_steps"] = recipe.steps
+    stored_scores = path.with_suffix(".json")
+    settings = {"samples": samples, "num_inference_steps": recipe.steps}
     if stored_scores.is_file():
         stored = json.loads(stored_scores.read_text(encoding="utf-8"))
         if stored.items() >= settings.items():
             return stored
     recipe.model.load_state_dict(load_file(path))
-    recipe.model.eval()
     begun = time.perf_counter()
-    with torch.no_grad():
-        images = recipe.sample(samples, seed, recipe.steps)
+    images = recipe.draw(samples, seed)
     seconds = time.perf_counter() - begun
     features = extract_features(images.nan_to_num(0).clamp(-1, 1))
     scores = settings | score_features(features, reference) | {"seconds_for_sampling": round(seconds, 1)}
@@ -70,13 +59,8 @@ def score(training: Training, moment: float, samples: int, reference: torch.Tens
 
 def score_features(features: torch.Tensor, reference: torch.Tensor) -> dict:
     """The scores of a set of images, as plain dictionaries."""
-    precision, recall = precision_recall(features, reference)
-    scores = {
-        "frechet_distance": frechet_distance(features, reference),
-        "kernel_distance": kernel_distance(features, reference),
-        "precision": precision,
-        "recall": recall,
-    }
+    scores = {kind.__name__: kind(features, reference) for kind in (frechet_distance, kernel_distance)}
+    scores |= zip(("precision", "recall"), precision_recall(features, reference), strict=True)
     return {name: value._asdict() for name, value in scores.items()}
 
 
@@ -98,7 +82,7 @@ def score_all(trainings: list[Training], samples: int, reference, seed: int, log
 
 def run(budget: float, samples: int, seeds: list[int], names: list[str], folder: Path, log) -> dict:
     """Run the whole benchmark; return what goes into the file."""
-    reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
+    reference, others = real_features()
     place, fingerprint = folder / f"{budget:g}-minutes", code_fingerprint()
     machine, peaks = measure_machine(names), [matrix_peaks()]
     log(f"measured the machine: {machine}")
@@ -113,16 +97,14 @@ def run(budget: float, samples: int, seeds: list[int], names: list[str], folder:
         peaks.append(matrix_peaks())
         result["runs"] += score_all(trainings, samples, reference, seed, log)
     machine["matrix_peak_gflops"] = {kind: max(peak[kind] for peak in peaks) for kind in peaks[0]}
-    recipes = {
-        name: {"description": RECIPES[name].description, "sampler": RECIPES[name].sampler} for name in names
-    }
+    recipes = {n: {"description": RECIPES[n].description, "sampler": RECIPES[n].sampler} for n in names}
     return result | {"machine": machine, "recipes": recipes}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--budget", type=float, default=FULL_BUDGET, help="minutes for the textbook; others less"
+        "--budget", type=float, default=FULL_BUDGET, help="the textbook's minutes, others less"
     )
     parser.add_argument("--samples", type=int, default=200, help="sprites behind each score, at least 200")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
@@ -138,8 +120,8 @@ def main() -> None:
     command = f"python benchmarks/bench.py --budget {args.budget:g} --samples {args.samples}"
     result["command"] = f"{command} --seeds {' '.join(map(str, args.seeds))}"
     full = args.budget == FULL_BUDGET and args.recipes == list(RECIPES)
-    stored = RESULTS / "benchmark.json" if full else ROOT / "build" / f"benchmark-{args.budget:g}.json"
-    output = args.output or stored
+    short = ROOT / "build" / f"benchmark-{args.budget:g}.json"
+    output = args.output or (RESULTS / "benchmark.json" if full else short)
     write_json(output, result)
     log(f"wrote {output}; tables and plot: python benchmarks/bench_report.py --results {output}")
 

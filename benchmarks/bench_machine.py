@@ -5,7 +5,6 @@ import platform
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -48,10 +47,8 @@ def sampling_cost(recipes: dict[str, Recipe], repeats: int = 3) -> dict[str, lis
     seconds = {name: [] for name in recipes}
     for repeat in range(repeats):
         for name, recipe in recipes.items():
-            recipe.model.eval()
             begun = time.perf_counter()
-            with torch.no_grad():
-                recipe.sample(16, repeat, recipe.steps)
+            recipe.draw(16, repeat)
             seconds[name].append(round(time.perf_counter() - begun, 3))
     return seconds
 
@@ -61,15 +58,15 @@ def import_milliseconds(repeats: int = 5) -> dict[str, list[float]]:
 
     Once as it is and once where matplotlib, which the notebooks need anyway, has been imported before too.
     """
+    before = "import time, torch, diffusers; from diffusers import DDPMScheduler, UNet2DModel; "
     line = (
-        "import time, torch, diffusers; from diffusers import DDPMScheduler, UNet2DModel; {}"
         "begun = time.perf_counter(); "
         "import helpers.datasets, helpers.plotting, helpers.training, helpers.pipelines; "
         "print(1000 * (time.perf_counter() - begun))"
     )
-    cases = {"helpers": "", "helpers after matplotlib": "import matplotlib.figure; "}
+    cases = {"helpers": before, "helpers after matplotlib": before + "import matplotlib.figure; "}
     return {
-        name: [round(in_new_process("-c", line.format(before)), 1) for _ in range(repeats)]
+        name: [round(in_new_process("-c", before + line), 1) for _ in range(repeats)]
         for name, before in cases.items()
     }
 
@@ -78,7 +75,6 @@ def measure_machine(names: list[str]) -> dict:
     """Measure what does not depend on how long anything was trained."""
     dataset = load_sprites("train")
     recipes = {name: RECIPES[name](dataset, 0, 1000) for name in names}
-    this = str(Path("benchmarks", "bench_machine.py"))
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     return {
         "device": describe_device(torch.device("cpu")),
@@ -86,7 +82,7 @@ def measure_machine(names: list[str]) -> dict:
         "versions": {"python": platform.python_version(), **package_versions(PACKAGES)},
         "commit": commit.stdout.strip(),
         "import_milliseconds": import_milliseconds(),
-        "peak_memory_mib": {name: round(in_new_process(this, name)) for name in names},
+        "peak_memory_mib": {name: round(in_new_process(__file__, name)) for name in names},
         "step_gflop": {name: step_flops(recipe) for name, recipe in recipes.items()},
         "parameters": {n: sum(p.numel() for p in r.model.parameters()) for n, r in recipes.items()},
         "seconds_for_16_sprites": sampling_cost(recipes),

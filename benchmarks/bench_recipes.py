@@ -20,21 +20,12 @@ ENDLESS = 10**6  # steps; every run ends by the clock
 class Recipe:
     """A model, one step of its training, and its sampler.
 
-    Subclasses define `build(dataset)`, which makes `self.model` and what its training needs; `train_step()`;
-    and `sample(num_images, seed, steps)`, which draws [n, 3, 16, 16] in about [-1, 1] with `self.model`.
-
-    Attributes
-    ----------
-    description, sampler : str
-        The recipe in a line, and its sampler.
-    steps : int
-        Of the sampler, by the recipe itself; every score is drawn in so many.
-    batch_size : int
-    anneals_learning_rate : bool
-        Whether its learning rate falls to zero at the end, so that the length must be known in advance.
+    Subclasses define `build(dataset)`, which makes `self.model` and what its training needs, `train_step()`,
+    the recipe in a line, its sampler, that one's steps and the batch size.
     """
 
-    description, sampler, batch_size, steps, anneals_learning_rate = "", "", 0, 0, False
+    description, sampler, batch_size, steps = "", "", 0, 0
+    anneals_learning_rate = False  # to zero at the end, so that the length must be known in advance
 
     def __init__(self, dataset: ImageDataset, seed: int, num_steps: int):
         torch.manual_seed(seed)
@@ -42,6 +33,17 @@ class Recipe:
         sampler = ResumableBatchSampler(len(dataset), self.batch_size, 0, ENDLESS, seed)
         self.batches = iter(DataLoader(dataset, batch_sampler=sampler))
         self.build(dataset)
+
+    def sample(self, num_images: int, seed: int, steps: int) -> torch.Tensor:
+        """Draw [n, 3, 16, 16] in about [-1, 1] with `self.model`, here with `self.scheduler`."""
+        pipeline = DDPMPipeline(self.model, self.scheduler)
+        return generate_images(pipeline, num_images, num_inference_steps=steps, seed=seed)
+
+    @torch.no_grad()
+    def draw(self, num_images: int, seed: int) -> torch.Tensor:
+        """Draw in eval mode, in as many steps as the recipe takes."""
+        self.model.eval()
+        return self.sample(num_images, seed, self.steps)
 
     def snapshot(self) -> dict[str, torch.Tensor]:
         """Copy the weights that this recipe draws with: the averaged ones, where it averages."""
@@ -79,10 +81,6 @@ class Textbook(Recipe):
         self.optimizer.step()
         self.optimizer.zero_grad()
 
-    def sample(self, num_images, seed, steps):
-        pipeline = DDPMPipeline(self.model, self.scheduler)
-        return generate_images(pipeline, num_images, num_inference_steps=steps, seed=seed)
-
 
 class Ours(Recipe):
     """The model of notebook 01 with this project's own `Trainer` and default sampler."""
@@ -90,30 +88,23 @@ class Ours(Recipe):
     description = (
         "UNet2DModel (32, 64, 128), attention at 4×4; cosine schedule, epsilon, AdamW 2e-3 fading out, EMA"
     )
-    sampler, batch_size = f"SDE-DPM-Solver++, {DEFAULT_STEPS} steps", TrainingConfig(1).batch_size
-    steps = DEFAULT_STEPS
-    anneals_learning_rate = True
+    sampler, steps = f"SDE-DPM-Solver++, {DEFAULT_STEPS} steps", DEFAULT_STEPS
+    batch_size, anneals_learning_rate = TrainingConfig(1).batch_size, True
 
     def build(self, dataset):
-        self.model, self.scheduler = build_unconditional()
+        self.model, noise_scheduler = build_unconditional()
         config = TrainingConfig(self.num_steps, seed=self.seed)
-        self.trainer = Trainer(self.model, self.scheduler, None, config, torch.device("cpu"))
-        self.ema = self.trainer.ema
+        self.trainer = Trainer(self.model, noise_scheduler, None, config, torch.device("cpu"))
+        self.ema, self.scheduler = self.trainer.ema, make_scheduler(noise_scheduler)
 
     def train_step(self):
         self.trainer.train_step(self.batches)
-
-    def sample(self, num_images, seed, steps):
-        pipeline = DDPMPipeline(self.model, make_scheduler(self.scheduler))
-        return generate_images(pipeline, num_images, num_inference_steps=steps, seed=seed)
 
 
 class Lucidrains(Recipe):
     """denoising-diffusion-pytorch with its README's settings, at 16×16.
 
-    Three levels, as so few pixels allow; float32, and no gradient accumulation (the README's 2 would halve
-    the number of steps).
-
+    Three levels, as so few pixels allow, and no gradient accumulation (the README's 2 would halve the steps).
     Its own `Trainer` reads a folder, flips images and computes Inception scores, so its parts are used.
     """
 
@@ -161,9 +152,8 @@ class SmallDiffusion(Recipe):
         self.accelerator = Accelerator(cpu=True)
         # Its loop expects images alone, and lets Accelerate take over the loader.
         loader = DataLoader(dataset.as_tensor(), self.batch_size, shuffle=True, drop_last=True)
-        self.loop = training_loop(
-            loader, self.model, self.schedule, self.accelerator, epochs=ENDLESS, lr=7e-4
-        )
+        parts = loader, self.model, self.schedule, self.accelerator
+        self.loop = training_loop(*parts, epochs=ENDLESS, lr=7e-4)
         next(self.loop)  # its loop hands over before it takes the step
 
     def train_step(self):

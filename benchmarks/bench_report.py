@@ -1,7 +1,4 @@
-"""Make the tables and the plot out of benchmarks/results/benchmark.json, and stamp them into the READMEs.
-
-python benchmarks/bench_report.py
-"""
+"""Make the tables and the plot out of benchmarks/results/benchmark.json, and stamp them into the READMEs."""
 
 import argparse
 import json
@@ -10,15 +7,14 @@ import statistics
 from pathlib import Path
 
 from helpers import RESULTS
-from helpers.evaluation import Score
-from helpers.evaluation.report import show_score
-from helpers.evaluation.tables import markdown_table
+from helpers.evaluation import Score, markdown_table, show_score
 from helpers.files import write_file
 from helpers.plotting import plot_quality_vs_cost
 from scripts.cards import stamp, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
-SCORES = ("frechet_distance", "kernel_distance", "precision", "recall")
+SCORES = {"frechet_distance": "Fréchet distance", "kernel_distance": "kernel distance"}
+SCORES |= {"precision": "precision", "recall": "recall"}
 PEERS = ("denoising-diffusion-pytorch", "smalldiffusion")
 # For each row of `headline`: in words, as a number, and whether it is the most or the least.
 AIMS = [
@@ -44,10 +40,10 @@ def curve(result: dict, name: str, key: str = "frechet_distance") -> list[tuple[
 
 def value_at(result: dict, name: str, minutes: float, key: str = "frechet_distance") -> float:
     """Return the score of a recipe after so many minutes."""
-    found = [p[1] for p in curve(result, name, key) if math.isclose(p[0], minutes, rel_tol=1e-6)]
-    if not found:
-        raise ValueError(f"{name} has no score after {minutes:g} minutes: run benchmarks/bench.py again")
-    return found[0]
+    for moment, value, *_ in curve(result, name, key):
+        if math.isclose(moment, minutes, rel_tol=1e-6):
+            return value
+    raise ValueError(f"{name} has no score after {minutes:g} minutes: run benchmarks/bench.py again")
 
 
 def minutes_to_reach(points: list, target: float) -> float:
@@ -137,8 +133,7 @@ def runs_table(result: dict) -> str:
     def scores(row: dict) -> list[str]:
         return [show_score(key, Score(**row[key])) if key in row else "–" for key in SCORES]
 
-    head = ["recipe", "minutes", "steps", "images seen", "drawn in"]
-    head += ["Fréchet distance", "kernel distance", "precision", "recall"]
+    head = ["recipe", "minutes", "steps", "images seen", "drawn in", *SCORES.values()]
     rows = []
     for row in result["runs"]:
         name = row["recipe"] + (f" (seed {row['seed']})" if len(result["seeds"]) > 1 else "")
@@ -161,10 +156,12 @@ def recipes_table(result: dict) -> str:
 
 def plot(result: dict):
     """Draw Fréchet distance against minutes of training."""
-    curves = {name: points for name in result["recipes"] if (points := curve(result, name))}
-    floor = result["floor"]["frechet_distance"]["value"]
-    title = "Quality over training time on two CPU cores; lower is better"
-    return plot_quality_vs_cost(curves, "minutes of training", floor=floor, title=title)
+    return plot_quality_vs_cost(
+        {name: points for name in result["recipes"] if (points := curve(result, name))},
+        "minutes of training",
+        floor=result["floor"]["frechet_distance"]["value"],
+        title="Quality over training time on two CPU cores; lower is better",
+    )
 
 
 def main() -> None:
@@ -176,9 +173,8 @@ def main() -> None:
     write_file(args.results.with_suffix(".png"), plot(result).to_png())
     # A short run is for looking at; only the full one is what the READMEs speak of.
     if args.results == RESULTS / "benchmark.json" or args.root != ROOT:
-        page = args.root / "benchmarks" / "README.md"
-        stamp(args.root / "README.md", "benchmark", headline_table(result))
-        stamp(page, "benchmark", headline_table(result))
+        for page in (args.root / "README.md", args.root / "benchmarks" / "README.md"):
+            stamp(page, "benchmark", headline_table(result))
         stamp(page, "runs", runs_table(result))
         stamp(page, "recipes", recipes_table(result))
     print(headline_table(result))

@@ -11,9 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from benchmarks.bench_recipes import RECIPES, Recipe
+from benchmarks.process import ROOT
 from helpers.files import package_versions, write_file
-
-ROOT = Path(__file__).resolve().parents[1]
 
 PEERS = ("denoising-diffusion-pytorch", "ema-pytorch", "smalldiffusion")
 PACKAGES = ("torch", "diffusers", "accelerate", *PEERS, "scipy")
@@ -25,6 +24,12 @@ class Clock:
 
     def __init__(self):
         self.seconds, self.steps = 0.0, []
+
+    def take(self, step) -> None:
+        """Take one step, and count it."""
+        begun = time.perf_counter()
+        step()
+        self.add(time.perf_counter() - begun)
 
     def add(self, seconds: float) -> None:
         """Count one step."""
@@ -78,24 +83,14 @@ def seconds_per_step(name: str, dataset, repeats: int = 15) -> float:
     """Time a recipe's training step: how many fit into a budget decides how its rate anneals."""
     recipe, clock = RECIPES[name](dataset, 0, 1000), Clock()
     for _ in range(repeats):
-        begun = time.perf_counter()
-        recipe.train_step()
-        clock.add(time.perf_counter() - begun)
+        clock.take(recipe.train_step)
     return statistics.median(clock.steps)
 
 
 def make_trainings(
     moments: dict[str, list[float]], dataset, seed: int, folder: Path, per_step: dict, fingerprint: str
 ) -> list[Training]:
-    """Make what is to be trained for one seed.
-
-    Parameters
-    ----------
-    moments : dict of str to list of float
-        Seconds of training, ascending, for each recipe.
-    per_step : dict of str to float
-        Seconds of a training step.
-    """
+    """Make what is to be trained for one seed, of the moments and the seconds per step of each recipe."""
     trainings = []
     for name, seconds in moments.items():
         kind = RECIPES[name]
@@ -131,9 +126,7 @@ def _take_turn(training: Training, clock: Clock, due: list[float], log) -> None:
     stop = clock.seconds + TURN
     training.recipe.model.train()
     while clock.seconds < stop and due:
-        begun = time.perf_counter()
-        training.recipe.train_step()
-        clock.add(time.perf_counter() - begun)
+        clock.take(training.recipe.train_step)
         if clock.seconds >= due[0]:
             training.save_snapshot(due.pop(0), len(clock.steps))
             log(f"{training.name}: {len(clock.steps)} steps in {clock.seconds:.0f} s")

@@ -1,24 +1,18 @@
 """Three ways for a label to get into a UNet, trained alike and scored: notebook 02's table.
 
-    python benchmarks/compare_conditioning.py
-
 Writes benchmarks/results/conditioning.json. About twenty minutes on two cores; a run that is stopped goes on.
 """
 
-import argparse
 import statistics
 import time
-from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel, UNet2DModel
 from torch import nn
 
-from benchmarks.json_files import read_or_begin, write_json
-from helpers import RESULTS
+from benchmarks.json_files import machine_facts, parse_options, read_or_begin, real_features, write_json
 from helpers.datasets import ImageDataset, load_sprites
-from helpers.evaluation import extract_features, frechet_distance, label_accuracy, real_halves
-from helpers.files import describe_device, package_versions
+from helpers.evaluation import frechet_distance, label_accuracy
 from helpers.models import build_label_conditioned, build_noise_scheduler
 from helpers.pipelines import LabelEmbedder
 from helpers.sampling import DEFAULT_STEPS, make_scheduler, quantize, sample_images
@@ -36,27 +30,21 @@ class LabelPlanes(nn.Module):
     def __init__(self, num_classes: int):
         super().__init__()
         self.unet = UNet2DModel(in_channels=3 + num_classes, **LEAN)
-        self.config = dict(self.unet.config) | {"in_channels": 3}
-        self.config = type(self.unet.config)(self.config)
+        self.config = type(self.unet.config)(dict(self.unet.config) | {"in_channels": 3})
 
     def forward(self, sample, timestep, labels):
         planes = labels[:, :, None, None].expand(-1, -1, *sample.shape[2:])
         return self.unet(torch.cat([sample, planes], dim=1), timestep)
 
 
-def extra_channels(num_classes: int):
-    """Variant 1: the label as planes beside the image."""
-    return LabelPlanes(num_classes), lambda labels: {"labels": labels}
-
-
 def class_embedding(num_classes: int):
-    """Variant 2: an embedding added to the timestep's, diffusers' `num_class_embeds`."""
+    """An embedding added to the timestep's, diffusers' `num_class_embeds`."""
     unet = UNet2DModel(in_channels=3, num_class_embeds=num_classes, **LEAN)
     return unet, lambda labels: {"class_labels": labels.argmax(1)}
 
 
 def cross_attention(label_dropout: float):
-    """Variant 3: a sequence of one to attend to; with labels dropped it is what is shipped."""
+    """A sequence of one to attend to; with labels dropped it is what is shipped."""
 
     def build(num_classes: int):
         unet, class_net, _ = build_label_conditioned([str(i) for i in range(num_classes)])
@@ -87,20 +75,13 @@ def textbook(cross_attention_dim: int):
 
 DROPPED = "cross-attention, one label in ten dropped"
 VARIANTS = {
-    "extra input channels": extra_channels,
+    "extra input channels": lambda n: (LabelPlanes(n), lambda labels: {"labels": labels}),
     "class embedding": class_embedding,
     "cross-attention": cross_attention(0.0),
     DROPPED: cross_attention(0.1),
     "textbook, cross_attention_dim=1280": textbook(1280),
     "textbook, cross_attention_dim=64": textbook(64),
 }
-
-
-def draw(unet, condition, labels: torch.Tensor, seed: int = 0, guidance_scale: float = 1.0) -> torch.Tensor:
-    """Draw one image per one-hot label: [n, 3, 16, 16] in [-1, 1], rounded as in a picture file."""
-    options = {"condition": condition, "labels": labels, "guidance_scale": guidance_scale, "seed": seed}
-    scheduler = make_scheduler(build_noise_scheduler())
-    return quantize(sample_images(unet, scheduler, len(labels), DEFAULT_STEPS, **options))
 
 
 def compare(name: str, dataset: ImageDataset, steps: int, samples: int, reference: torch.Tensor) -> dict:
@@ -110,6 +91,8 @@ def compare(name: str, dataset: ImageDataset, steps: int, samples: int, referenc
     unet, condition = VARIANTS[name](num_classes)
     history = train(unet, build_noise_scheduler(), dataset, steps, condition=condition, device="cpu")
     labels = torch.eye(num_classes)[torch.arange(samples) % num_classes]
+    scheduler = make_scheduler(build_noise_scheduler())
+    options = {"condition": condition, "labels": labels}
     modules = [unet, condition] if isinstance(condition, nn.Module) else [unet]
     facts = {
         "parameters": sum(p.numel() for module in modules for p in module.parameters()),
@@ -119,29 +102,21 @@ def compare(name: str, dataset: ImageDataset, steps: int, samples: int, referenc
     }
     rows = {}
     for scale in (1.0, 2.0) if name == DROPPED else (1.0,):
-        images = draw(unet, condition, labels, guidance_scale=scale)
-        scores = {
-            "label_accuracy": label_accuracy(images, labels)._asdict(),
-            "frechet_distance": frechet_distance(images, reference)._asdict(),
+        images = sample_images(unet, scheduler, samples, DEFAULT_STEPS, guidance_scale=scale, **options)
+        rows[name if scale == 1 else f"{name}, guidance {scale:g}"] = facts | {
+            "label_accuracy": label_accuracy(quantize(images), labels)._asdict(),
+            "frechet_distance": frechet_distance(quantize(images), reference)._asdict(),
         }
-        rows[name if scale == 1 else f"{name}, guidance {scale:g}"] = facts | scores
     return rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=500, help="a quarter of them for the textbook's UNet")
-    parser.add_argument("--samples", type=int, default=400)
-    parser.add_argument("--output", type=Path, default=RESULTS)
-    args = parser.parse_args()
-    command = f"python benchmarks/compare_conditioning.py --steps {args.steps} --samples {args.samples}"
-    result = read_or_begin(args.output, command, variants={})
-    reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
-    result["floor"] = frechet_distance(others[: args.samples], reference)._asdict()
-    result |= {"device": describe_device(torch.device("cpu")), "versions": package_versions()}
-    for name in VARIANTS:
-        if name in result["variants"]:
-            continue
+    options = {"steps": (500, "a quarter of them for the textbook's UNet"), "samples": (400, None)}
+    args = parse_options(__doc__, "compare_conditioning", "conditioning.json", **options)
+    result = read_or_begin(args.output, args.command, variants={})
+    reference, others = real_features()
+    result |= {"floor": frechet_distance(others[: args.samples], reference)._asdict(), **machine_facts()}
+    for name in [name for name in VARIANTS if name not in result["variants"]]:
         begun = time.monotonic()
         steps = args.steps // TEXTBOOK_STEP_COST if name.startswith("textbook") else args.steps
         rows = compare(name, load_sprites("train"), steps, args.samples, reference)

@@ -1,24 +1,20 @@
 """Does it matter what the UNet predicts, and how its errors are weighed? Train, draw with samplers, score.
 
-    python benchmarks/compare_objectives.py
-
 Writes benchmarks/results/objectives.json; tables go into benchmarks/README.md. About half an hour.
 """
 
-import argparse
 from pathlib import Path
 
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler
 
-from benchmarks.json_files import write_json
+from benchmarks.json_files import parse_options, real_features, write_json
 from helpers import RESULTS
 from helpers.datasets import load_sprites
-from helpers.evaluation import Score, extract_features, frechet_distance, real_halves
-from helpers.evaluation.tables import markdown_table
+from helpers.evaluation import Score, extract_features, frechet_distance, markdown_table
 from helpers.files import describe_device
 from helpers.models import build_unconditional
-from helpers.sampling import generate_images, make_scheduler
+from helpers.sampling import DEFAULT_SCHEDULER, generate_images, make_scheduler
 from helpers.training import train
 from helpers.weights import find_weights
 from scripts.cards import stamp
@@ -31,6 +27,7 @@ OBJECTIVES = {
     "v": ("v_prediction", None),
     "v, min-SNR": ("v_prediction", 5.0),
 }
+TRAILING = {"timestep_spacing": "trailing"}
 # (name in the tables, sampler, its settings, steps)
 SCHEDULERS = [
     ("DDPM", "ddpm", {}, 100),
@@ -38,13 +35,8 @@ SCHEDULERS = [
     ("DDIM, `clip_sample=False`", "ddim", {}, 20),
     ("DPM-Solver++", "dpm-solver++", {}, 20),
     ("SDE-DPM-Solver++", "sde-dpm-solver++", {}, 20),
-    (
-        'SDE-DPM-Solver++, `timestep_spacing="trailing"`',
-        "sde-dpm-solver++",
-        {"timestep_spacing": "trailing"},
-        20,
-    ),
 ]
+SCHEDULERS += [('SDE-DPM-Solver++, `timestep_spacing="trailing"`', DEFAULT_SCHEDULER, TRAILING, 20)]
 
 
 def score(pipeline: DDPMPipeline, trained_with, reference: torch.Tensor, samples: int, settings) -> dict:
@@ -63,19 +55,15 @@ def table(result: dict) -> str:
     models, lines = result["models"], []
     for rows in zip(*models.values(), strict=True):
         scores = [f"{Score(**row['frechet_distance']):.1f}" for row in rows]
-        lines.append([rows[0]["sampler"], str(rows[0]["steps"]), *scores])
-    floor = f"{Score(**result['floor']):.1f}"
-    lines.append(["real sprites", "–", *[floor] * len(models)])
+        lines.append([rows[0]["sampler"], rows[0]["steps"], *scores])
+    lines.append(["real sprites", "–", *[f"{Score(**result['floor']):.1f}"] * len(models)])
     return markdown_table(["sampler", "steps", *models], lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=600, help="training steps of each model")
-    parser.add_argument("--samples", type=int, default=400)
-    parser.add_argument("--output", type=Path, default=RESULTS / "objectives.json")
-    args = parser.parse_args()
-    reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
+    options = {"steps": (600, "training steps of each model"), "samples": (400, None)}
+    args = parse_options(__doc__, "compare_objectives", "objectives.json", **options)
+    reference, others = real_features()
     pipelines = {"shipped weights (noise)": DDPMPipeline.from_pretrained(find_weights("unconditional"))}
     for name, (prediction_type, snr_gamma) in OBJECTIVES.items():
         torch.manual_seed(0)
@@ -84,7 +72,7 @@ def main() -> None:
         train(unet, noise_scheduler, load_sprites("train"), args.steps, snr_gamma=snr_gamma, device="cpu")
         pipelines[f"{name}, {args.steps:,} steps"] = DDPMPipeline(unet, noise_scheduler)
     result = {
-        "command": f"python benchmarks/compare_objectives.py --steps {args.steps} --samples {args.samples}",
+        "command": args.command,
         "device": describe_device(torch.device("cpu")),
         "floor": frechet_distance(others[: args.samples], reference)._asdict(),
         "models": {

@@ -1,29 +1,15 @@
 """DDPM, DDIM and modern samplers on the shipped weights, for notebook 03: quality against cost.
 
-    python benchmarks/compare_samplers.py
-
 Writes benchmarks/results/samplers.json after each row; a run that is stopped goes on. It takes over an hour.
 """
 
-import argparse
 import json
 from dataclasses import asdict
-from pathlib import Path
 
-import torch
 from diffusers import DDPMPipeline
 
-from benchmarks.json_files import read_or_begin, write_json
-from helpers import RESULTS
-from helpers.datasets import load_sprites
-from helpers.evaluation import (
-    SamplerSettings,
-    compare_samplers,
-    extract_features,
-    real_halves,
-    score_sets,
-)
-from helpers.files import describe_device, package_versions
+from benchmarks.json_files import machine_facts, parse_options, read_or_begin, real_features, write_json
+from helpers.evaluation import SamplerSettings, compare_samplers, score_sets
 from helpers.weights import find_weights
 
 STEPS = (10, 20, 50, 100)
@@ -59,19 +45,14 @@ def key(row: dict) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--samples", type=int, default=200, help="for each seed")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3])
-    parser.add_argument("--output", type=Path, default=RESULTS / "samplers.json")
-    args = parser.parse_args()
+    options = {"samples": (200, "for each seed"), "seeds": ([0, 1, 2, 3], None)}
+    args = parse_options(__doc__, "compare_samplers", "samplers.json", **options)
     pipeline = DDPMPipeline.from_pretrained(find_weights("unconditional"))
-    reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
-    seeds = " ".join(map(str, args.seeds))
-    command = f"python benchmarks/compare_samplers.py --samples {args.samples} --seeds {seeds}"
-    result = read_or_begin(args.output, command, comparison=[], ablation=[])
+    reference, others = real_features()
+    result = read_or_begin(args.output, args.command, comparison=[], ablation=[])
     # The floor: as many sets of real sprites, each as large as those that are drawn.
-    result |= {"floor": score_sets(others.split(args.samples)[: len(args.seeds)], reference)}
-    result |= {"device": describe_device(torch.device("cpu")), "versions": package_versions()}
+    result["floor"] = score_sets(others.split(args.samples)[: len(args.seeds)], reference)
+    result |= machine_facts()
     # The longest rows last: a run that is stopped has all others.
     parts = {"ablation": ablation(), "comparison": comparison(pipeline.scheduler.config.num_train_timesteps)}
     for part, settings in parts.items():
@@ -83,9 +64,8 @@ def main() -> None:
 
         there = {key(row) for row in result[part]}
         missing = [setting for setting in settings if key(asdict(setting)) not in there]
-        compare_samplers(
-            pipeline.unet, pipeline.scheduler, missing, reference, args.samples, args.seeds, report
-        )
+        parts = pipeline.unet, pipeline.scheduler, missing, reference
+        compare_samplers(*parts, args.samples, args.seeds, report)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,39 @@
-"""Files of results: written whole, and gone on with by the next run of the same command."""
+"""What the programs that measure share: options, the real sprites' features, and files of results."""
 
+import argparse
 import json
 from pathlib import Path
 
-from helpers.files import write_file
+import torch
+
+from helpers import RESULTS
+from helpers.datasets import load_sprites
+from helpers.evaluation import extract_features, real_halves
+from helpers.files import describe_device, package_versions, write_file
+
+
+def parse_options(doc: str, name: str, output: str, **options: tuple) -> argparse.Namespace:
+    """Read options, each given as (default, help), and --output; also the `command` that repeats the run."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    for option, (default, words) in options.items():
+        many = {"nargs": "+"} if isinstance(default, list) else {}
+        parser.add_argument(f"--{option}", type=int, default=default, help=words, **many)
+    parser.add_argument("--output", type=Path, default=RESULTS / output)
+    args = parser.parse_args()
+    values = {option: getattr(args, option) for option in options}
+    words = [f"--{k} {' '.join(map(str, v)) if isinstance(v, list) else v}" for k, v in values.items()]
+    args.command = " ".join([f"python benchmarks/{name}.py", *words])
+    return args
+
+
+def machine_facts() -> dict:
+    """What a result has to say about where it was measured."""
+    return {"device": describe_device(torch.device("cpu")), "versions": package_versions()}
+
+
+def real_features() -> tuple[torch.Tensor, torch.Tensor]:
+    """Features of real sprites: the half that drawn ones are compared with, and the other for the floor."""
+    return real_halves(extract_features(load_sprites("all").as_tensor()))
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -1,13 +1,11 @@
 """Where does the time of a training step and of a sampling loop go?
 
-    python benchmarks/profile_training.py
-
 Writes benchmarks/results/profile.json; its table goes into benchmarks/README.md. Needs an idle machine.
 """
 
-import argparse
 import statistics
-import time
+import timeit
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,10 +13,10 @@ from torch.profiler import profile
 
 from benchmarks.bench_machine import matrix_peak, step_flops
 from benchmarks.bench_recipes import ENDLESS, Ours
-from benchmarks.json_files import write_json
+from benchmarks.json_files import parse_options, write_json
 from helpers import RESULTS
 from helpers.datasets import load_sprites
-from helpers.evaluation.tables import markdown_table
+from helpers.evaluation import markdown_table
 from helpers.files import describe_device
 from helpers.sampling import DEFAULT_STEPS
 from scripts.cards import stamp
@@ -54,12 +52,7 @@ def median_milliseconds(work, repeats: int) -> float:
     """Time a function after three warm-up calls."""
     for _ in range(3):
         work()
-    seconds = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - begun)
-    return round(1000 * statistics.median(seconds), 1)
+    return round(1000 * statistics.median(timeit.repeat(work, number=1, repeat=repeats)), 1)
 
 
 def shares(work) -> dict[str, float]:
@@ -77,10 +70,10 @@ def shares(work) -> dict[str, float]:
 
 def time_variant(name: str, repeats: int) -> dict:
     """Time one way to take a training step, and how long its first one takes."""
-    begun = time.perf_counter()
+    begun = timeit.default_timer()
     recipe = make_recipe(name)
     recipe.train_step()
-    started = round(time.perf_counter() - begun, 1)
+    started = round(timeit.default_timer() - begun, 1)
     row = {"name": name, "batch_size": recipe.batch_size, "seconds_to_start": started}
     return row | {"milliseconds": median_milliseconds(recipe.train_step, repeats)}
 
@@ -96,11 +89,7 @@ def measure(repeats: int) -> dict:
     peaks = [matrix_peak(torch.float32)]
     result["steps"] = [time_variant(name, repeats) for name in VARIANTS]
     peaks.append(matrix_peak(torch.float32))
-    recipe.model.eval()
-
-    def draw():
-        recipe.sample(16, 0, recipe.steps)
-
+    draw = partial(recipe.draw, 16, 0)
     return result | {
         "matrix_peak_gflops": max(peaks),
         "sampling_milliseconds": median_milliseconds(draw, max(3, repeats // 5)),
@@ -122,20 +111,15 @@ def table(result: dict) -> str:
     groups = [[name, f"{part:.0%}", f"{drawing[name]:.0%}"] for name, part in result["step_shares"].items()]
     steps = []
     for row in result["steps"]:
-        rate = row["batch_size"] / row["milliseconds"] * 1000
-        steps.append(
-            [row["name"], f"{row['milliseconds']:.0f}", f"{rate:.0f}", f"{row['seconds_to_start']:.0f}"]
-        )
+        numbers = row["milliseconds"], row["batch_size"] / row["milliseconds"] * 1000, row["seconds_to_start"]
+        steps.append([row["name"], *(f"{number:.0f}" for number in numbers)])
     shared = markdown_table(["share of the time", "training step", "drawing"], groups)
     timed = markdown_table(["training step", "ms", "images a second", "seconds to start"], steps)
     return f"{words}\n\n{shared}\n\n{timed}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=25)
-    parser.add_argument("--output", type=Path, default=RESULTS / "profile.json")
-    args = parser.parse_args()
+    args = parse_options(__doc__, "profile_training", "profile.json", repeats=(25, None))
     result = measure(args.repeats)
     write_json(args.output, result)
     if args.output == RESULTS / "profile.json":

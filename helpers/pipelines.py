@@ -1,6 +1,5 @@
 """What diffusers does not ship: a pipeline that draws what a label asks for, and its label embedder."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -11,7 +10,7 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.utils.torch_utils import randn_tensor
 from torch import nn
 
-from .sampling import check_steps
+from .sampling import check_steps, image_shape, predict_noise, taken_by_step, with_unlabelled
 
 
 class LabelEmbedder(ModelMixin, ConfigMixin):
@@ -23,10 +22,8 @@ class LabelEmbedder(ModelMixin, ConfigMixin):
     Parameters
     ----------
     num_classes : int
-    embedding_dim : int
-        The UNet's `cross_attention_dim`.
-    class_names : sequence of str, optional
-        So that pictures can be asked for by name.
+    embedding_dim : int, the UNet's `cross_attention_dim`
+    class_names : sequence of str, optional, so that pictures can be asked for by name
     label_dropout : float
         Proportion of labels dropped in training mode, in [0, 1). Above 0, the weights can be guided.
     """
@@ -68,8 +65,7 @@ def to_label_tensor(class_labels, num_classes: int, class_names: Sequence[str] |
     ValueError
         If a name is unknown, a number is out of range, a row has another length, or there are none;
         the message lists the classes.
-    TypeError
-        If an entry is none of these.
+    TypeError : if an entry is none of these
     """
     names = [f"{i} = {name!r}" for i, name in enumerate(class_names or range(num_classes))]
     classes = f"the classes are {', '.join(names)}"
@@ -118,8 +114,7 @@ class ConditionalDDPMPipeline(DiffusionPipeline):
     ----------
     unet : UNet2DConditionModel
     class_net : LabelEmbedder
-    scheduler : SchedulerMixin
-        DDPM or any other of diffusers; `pipeline.scheduler = make_scheduler(pipeline.scheduler, "ddim")`.
+    scheduler : SchedulerMixin, exchanged by `pipeline.scheduler = make_scheduler(pipeline.scheduler)`
     prediction_type : str, optional
         What the UNet was trained to predict; by default what the scheduler says. It is saved with the
         pipeline, so that a scheduler that takes the output for something else is noticed.
@@ -160,18 +155,6 @@ class ConditionalDDPMPipeline(DiffusionPipeline):
         config = self.class_net.config
         return to_label_tensor(class_labels, config.num_classes, config.class_names)
 
-    def prepare_latents(self, batch_size: int, generator, device) -> torch.Tensor:
-        """Draw x_T, scaled as the scheduler wants it."""
-        size = self.unet.config.sample_size
-        shape = (batch_size, self.unet.config.in_channels, *([size] * 2 if isinstance(size, int) else size))
-        latents = randn_tensor(shape, generator=generator, device=device, dtype=self.unet.dtype)
-        return latents * self.scheduler.init_noise_sigma
-
-    def prepare_extra_step_kwargs(self, generator, eta: float) -> dict:
-        """Keep what this scheduler's `step` takes."""
-        taken = inspect.signature(self.scheduler.step).parameters
-        return {k: v for k, v in {"generator": generator, "eta": eta}.items() if k in taken}
-
     @torch.no_grad()
     def __call__(
         self,
@@ -194,26 +177,20 @@ class ConditionalDDPMPipeline(DiffusionPipeline):
         guidance_scale : float
             Classifier-free guidance (arXiv 2207.12598): 1 is none and costs nothing, above 1 follows
             the label more closely, 0 ignores it.
-        generator : torch.Generator or list of them, optional
-            With a list, image i depends on generator i alone.
-        num_inference_steps : int
-            From 1 to the number of training timesteps, if `check_steps` lets it pass.
-        eta : float
-            Noise of DDIM's steps (arXiv 2010.02502), from 0 to 1; other schedulers do not take it.
+        generator : torch.Generator, or a list with one for each image, optional
+        num_inference_steps : int from 1 to the number of training timesteps, if `check_steps` lets it pass
+        eta : float from 0 to 1, noise of DDIM's steps (arXiv 2010.02502); other schedulers do not take it
         output_type : "pil", "np" or "pt"
             PIL images, float array [batch, h, w, c] or float32 tensor [batch, c, h, w], both in [0, 1].
-        return_dict : bool
-            Return an `ImagePipelineOutput`, or a tuple of one.
+        return_dict : bool, for an `ImagePipelineOutput`, or else a tuple of one
         callback_on_step_end : callable, optional
             Called as `callback_on_step_end(pipe, i, t, callback_kwargs)` after each step; the "latents" of
             the dict that it returns go on.
-        callback_on_step_end_tensor_inputs : sequence of str
-            What is in `callback_kwargs`: "latents" (x_t), or nothing.
+        callback_on_step_end_tensor_inputs : what `callback_kwargs` has: ["latents"] (x_t), or nothing
 
         Raises
         ------
-        ValueError, TypeError
-            If an argument makes no sense; the message says what would.
+        ValueError, TypeError : if an argument makes no sense; the message says what would
         """
         self.check_inputs(
             num_inference_steps, guidance_scale, eta, output_type, callback_on_step_end_tensor_inputs
@@ -221,20 +198,15 @@ class ConditionalDDPMPipeline(DiffusionPipeline):
         labels = self.prepare_labels(class_labels).to(self._execution_device)
         if isinstance(generator, list) and len(generator) != len(labels):
             raise ValueError(f"got a list of {len(generator)} generators for {len(labels)} images")
-        guided = guidance_scale != 1
-        # Both halves of guidance go through the UNet as one batch: first without labels, then with.
-        label_embeds = self.class_net(torch.cat([torch.zeros_like(labels), labels]) if guided else labels)
-        label_embeds = label_embeds.to(self.unet.dtype)
+        shape = (len(labels), *image_shape(self.unet))
+        label_embeds = self.class_net(with_unlabelled(labels, guidance_scale)).to(self.unet.dtype)
+        guidance = {"guidance_scale": guidance_scale, "encoder_hidden_states": label_embeds}
         self.scheduler.set_timesteps(num_inference_steps, device=labels.device)
-        latents = self.prepare_latents(len(labels), generator, labels.device)
-        extra_step_kwargs = self.prepare_extra_step_kwargs(generator, eta)
+        latents = randn_tensor(shape, generator=generator, device=labels.device, dtype=self.unet.dtype)
+        latents = latents * self.scheduler.init_noise_sigma
+        extra_step_kwargs = taken_by_step(self.scheduler, generator=generator, eta=eta)
         for i, t in enumerate(self.progress_bar(self.scheduler.timesteps)):
-            latent_model_input = torch.cat([latents] * 2) if guided else latents
-            latent_model_input = self.scheduler.scale_model_input(latent_model_input, t)
-            noise_pred = self.unet(latent_model_input, t, encoder_hidden_states=label_embeds).sample
-            if guided:
-                noise_pred_uncond, noise_pred_cond = noise_pred.chunk(2)
-                noise_pred = noise_pred_uncond + guidance_scale * (noise_pred_cond - noise_pred_uncond)
+            noise_pred = predict_noise(self.unet, self.scheduler, latents, t, **guidance)
             latents = self.scheduler.step(noise_pred, t, latents, **extra_step_kwargs).prev_sample
             if callback_on_step_end is not None:
                 callback_kwargs = {"latents": latents} if callback_on_step_end_tensor_inputs else {}

@@ -16,9 +16,8 @@ NOISE_SETTINGS += ("trained_betas", "rescale_betas_zero_snr")
 LEADING = {"timestep_spacing": "leading"}
 # log(signal/noise) = -3: a twentieth of signal. With less, errors of a noise prediction blow up the picture.
 MULTISTEP = {"timestep_spacing": "linspace", "lambda_min_clipped": -3.0, "solver_order": 3}
-SDE = MULTISTEP | {
-    "algorithm_type": "sde-dpmsolver++"
-}  # fresh noise corrects earlier steps; arXiv 2211.01095
+# Fresh noise corrects earlier steps; arXiv 2211.01095.
+SDE = MULTISTEP | {"algorithm_type": "sde-dpmsolver++"}
 SCHEDULERS = {
     "ddpm": (diffusers.DDPMScheduler, LEADING | {"clip_sample": True}),
     "ddim": (diffusers.DDIMScheduler, LEADING | {"clip_sample": False}),
@@ -47,8 +46,7 @@ def make_scheduler(noise_scheduler, name: str = DEFAULT_SCHEDULER, **settings):
 
     Raises
     ------
-    ValueError
-        If the name, a setting or a spacing is unknown; the message lists what there is.
+    ValueError : if the name, a setting or a spacing is unknown; the message lists what there is
     """
     if name not in SCHEDULERS:
         raise ValueError(f"unknown scheduler {name!r}; expected one of {', '.join(SCHEDULERS)}")
@@ -67,9 +65,8 @@ def make_scheduler(noise_scheduler, name: str = DEFAULT_SCHEDULER, **settings):
 def check_steps(scheduler, num_inference_steps: int, eta: float = 0.0) -> None:
     """Raise ValueError unless steps and eta suit this scheduler, which stays as it is.
 
-    Timesteps must not repeat, and all fit in. And sampling starts from pure noise: √ᾱ of the first timestep
-    must not exceed 0.2, as with "leading" spacing it can where the steps do not divide the training timesteps
-    (84 of 500 begin at t = 415, with 0.26). The message names the nearest numbers of steps that suit.
+    Timesteps must not repeat. And sampling starts from pure noise, so √ᾱ of the first must not exceed 0.2, as
+    it can with "leading" spacing (84 steps of 500 begin at t = 415, with 0.26). The message says what suits.
     """
     most = scheduler.config.num_train_timesteps
     if not 1 <= num_inference_steps <= most:
@@ -115,6 +112,31 @@ def eval_mode(*modules) -> Iterator[None]:
             part.training = True
 
 
+def image_shape(unet) -> tuple[int, int, int]:
+    """Channels, height and width of what a UNet of diffusers draws."""
+    size = unet.config.sample_size
+    return (unet.config.in_channels, *([size] * 2 if isinstance(size, int) else size))
+
+
+def taken_by_step(scheduler, **options) -> dict:
+    """Keep what this scheduler's `step` takes."""
+    return {k: v for k, v in options.items() if k in inspect.signature(scheduler.step).parameters}
+
+
+def with_unlabelled(labels: torch.Tensor, guidance_scale: float) -> torch.Tensor:
+    """Put zeros for each label before them all, if there is guidance: both go through as one batch."""
+    return labels if guidance_scale == 1 else torch.cat([torch.zeros_like(labels), labels])
+
+
+def predict_noise(unet, scheduler, latents, t, guidance_scale: float, **extra) -> torch.Tensor:
+    """Call the UNet, guided (arXiv 2207.12598) if `extra` is made of what `with_unlabelled` returns."""
+    if guidance_scale == 1:
+        return unet(scheduler.scale_model_input(latents, t), t, **extra).sample
+    latent_model_input = scheduler.scale_model_input(torch.cat([latents] * 2), t)
+    noise_pred_uncond, noise_pred_cond = unet(latent_model_input, t, **extra).sample.chunk(2)
+    return noise_pred_uncond + guidance_scale * (noise_pred_cond - noise_pred_uncond)
+
+
 def quantize(images: torch.Tensor) -> torch.Tensor:
     """Round images in [-1, 1] to the 256 levels of a picture file; still float, in [-1, 1]."""
     return ((images + 1) * 127.5).round().div(127.5).sub(1)
@@ -144,14 +166,12 @@ def sample_images(
     unet : UNet2DModel or UNet2DConditionModel; in eval mode while it draws
     scheduler : SchedulerMixin, from `make_scheduler` or with the same step interface
     num_images, num_inference_steps, batch_size, seed : int
-    condition : callable, optional
-        Turns `labels` into what the UNet is called with, as for `helpers.training.diffusion_loss`: a dict
-        of keyword arguments, or a tensor that becomes `encoder_hidden_states`.
+    condition : callable that makes what the UNet gets of `labels`: a dict, or the `encoder_hidden_states`
     labels : one-hot float Tensor [num_images, num_classes], optional
     guidance_scale : float of classifier-free guidance (arXiv 2207.12598), against labels of zeros; 1: none
     eta : float from 0 to 1; only DDIM (arXiv 2010.02502) takes it
     record_steps : sequence of int, the steps (from 0) of the first batch that are recorded, optional
-    on_batch : callable that gets the number of images of each batch when it is done, optional
+    on_batch : callable that gets the number of images of each batch when it is done
     **step_options : for `scheduler.step`, for example `use_clipped_model_output=True`
 
     Returns
@@ -161,8 +181,7 @@ def sample_images(
 
     Raises
     ------
-    ValueError
-        If a number is below 1, steps or eta do not suit, or condition, labels and guidance do not match.
+    ValueError : if a number is below 1, steps or eta do not suit, or labels do not match the rest
     """
     if num_images < 1 or batch_size < 1:
         raise ValueError(f"num_images and batch_size must be at least 1; got {num_images} and {batch_size}")
@@ -171,48 +190,30 @@ def sample_images(
     if labels is not None and len(labels) != num_images:
         raise ValueError(f"got {len(labels)} labels for {num_images} images")
     check_steps(scheduler, num_inference_steps, eta)
-    generator = torch.Generator().manual_seed(seed)
-    taken = inspect.signature(scheduler.step).parameters
-    step_options |= {k: v for k, v in {"generator": generator, "eta": eta}.items() if k in taken}
-    like, size = next(unet.parameters()), unet.config.sample_size
-    shape = (unet.config.in_channels, *([size] * 2 if isinstance(size, int) else size))
+    generator, like, shape = torch.Generator().manual_seed(seed), next(unet.parameters()), image_shape(unet)
+    step_options |= taken_by_step(scheduler, generator=generator, eta=eta)
     counts = [min(batch_size, num_images - start) for start in range(0, num_images, batch_size)]
     # Before any step draws noise of its own: so that every scheduler starts from the same.
     noises = [torch.randn(count, *shape, generator=generator) for count in counts]
     label_batches = [None] * len(counts) if labels is None else labels.to(like.device).split(counts)
-    if guidance_scale != 1:  # both halves go through the UNet as one batch: without labels, then with
-        label_batches = [torch.cat([torch.zeros_like(batch), batch]) for batch in label_batches]
     images, trajectory = [], []
     with eval_mode(unet, condition):
         for noise, batch in zip(noises, label_batches, strict=True):
             scheduler.set_timesteps(num_inference_steps)
             latents = noise.to(like.device, like.dtype) * scheduler.init_noise_sigma
-            extra = {} if condition is None else condition(batch)
-            recorded = () if images else record_steps or ()
-            x_0 = _denoise(
-                unet, scheduler, latents, extra, guidance_scale, step_options, recorded, trajectory
-            )
-            images.append(x_0.float().clamp(-1, 1).cpu())
+            extra = {} if condition is None else condition(with_unlabelled(batch, guidance_scale))
+            if not isinstance(extra, dict):
+                extra = {"encoder_hidden_states": extra.to(like.dtype)}
+            for i, t in enumerate(scheduler.timesteps):
+                noise_pred = predict_noise(unet, scheduler, latents, t, guidance_scale, **extra)
+                step = scheduler.step(noise_pred, t, latents, **step_options)
+                if i in (record_steps or ()) and not images:
+                    x_0 = step.get("pred_original_sample")
+                    trajectory.append((int(t), latents.cpu(), None if x_0 is None else x_0.cpu()))
+                latents = step.prev_sample
+            images.append(latents.float().clamp(-1, 1).cpu())
             on_batch(len(noise))
     return torch.cat(images) if record_steps is None else (torch.cat(images), trajectory)
-
-
-def _denoise(unet, scheduler, latents, extra, guidance_scale, step_options, record_steps, trajectory):
-    """The denoising loop: from noise to images; adds the steps to be recorded to the trajectory."""
-    extra = extra if isinstance(extra, dict) else {"encoder_hidden_states": extra.to(latents.dtype)}
-    for i, t in enumerate(scheduler.timesteps):
-        if guidance_scale == 1:
-            noise_pred = unet(scheduler.scale_model_input(latents, t), t, **extra).sample
-        else:
-            model_input = scheduler.scale_model_input(torch.cat([latents] * 2), t)
-            noise_pred_uncond, noise_pred_cond = unet(model_input, t, **extra).sample.chunk(2)
-            noise_pred = noise_pred_uncond + guidance_scale * (noise_pred_cond - noise_pred_uncond)
-        step = scheduler.step(noise_pred, t, latents, **step_options)
-        if i in record_steps:
-            estimate = step.get("pred_original_sample")
-            trajectory.append((int(t), latents.cpu(), None if estimate is None else estimate.cpu()))
-        latents = step.prev_sample
-    return latents
 
 
 def generate_images(
@@ -222,8 +223,7 @@ def generate_images(
 
     Parameters
     ----------
-    pipeline : DiffusionPipeline
-        With a `class_net`, if it takes labels. Its own loop does not run: DDPMPipeline's knows DDPM only.
+    pipeline : DiffusionPipeline, whose own loop does not run: DDPMPipeline's knows DDPM only
     num_images, num_inference_steps : int
     labels : int64 Tensor [num_images] or one-hot [num_images, num_classes], optional
     **options : of `sample_images`: `seed`, `batch_size`, `guidance_scale`, ...
@@ -234,8 +234,7 @@ def generate_images(
 
     Raises
     ------
-    ValueError
-        If labels are missing or not wanted, and for all that `sample_images` and the pipeline refuse.
+    ValueError : if labels are missing or not wanted, and for all that `sample_images` and the pipeline refuse
     """
     if hasattr(pipeline, "class_net") != (labels is not None):
         wanted = "labels: pass labels=..." if labels is None else "no labels: leave them out"

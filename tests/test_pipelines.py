@@ -43,113 +43,6 @@ def draw(pipeline, labels=("hero", "food"), seed=0, **options) -> torch.Tensor:
     return pipeline(list(labels), **options).images
 
 
-# --- labels ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [
-        ["hero", "spell"],
-        ("hero", "spell"),
-        [0, 2],
-        ["hero", 2],
-        np.array([0, 2]),
-        torch.tensor([0, 2]),
-        torch.tensor([0, 2], dtype=torch.int32),
-        [[1, 0, 0], [0, 0, 1]],
-        torch.tensor([[1, 0, 0], [0, 0, 1]]),
-        torch.tensor([[1.0, 0, 0], [0, 0, 1]], dtype=torch.bfloat16),
-        np.array([[1.0, 0, 0], [0, 0, 1]]),
-        torch.tensor([[True, False, False], [False, False, True]]),
-        [torch.tensor(0), torch.tensor([0.0, 0, 1])],
-        [np.int64(0), np.int64(2)],
-    ],
-)
-def test_labels_are_taken_in_every_form(labels):
-    tensor = to_label_tensor(labels, 3, NAMES)
-    assert tensor.dtype == torch.float32
-    assert torch.equal(tensor, torch.tensor([[1.0, 0, 0], [0, 0, 1]]))
-
-
-@pytest.mark.parametrize(
-    ("label", "row"),
-    [
-        ("food", [0.0, 1, 0]),
-        (1, [0.0, 1, 0]),
-        (torch.tensor(1), [0.0, 1, 0]),
-        ([[0.5, 0.5, 0]], [0.5, 0.5, 0]),
-        (torch.tensor([0.0, 1, 0]), [0.0, 1, 0]),  # one row of floats is one label
-        (np.array([False, True, False]), [0.0, 1, 0]),
-    ],
-)
-def test_single_and_soft_labels(label, row):
-    assert torch.equal(to_label_tensor(label, 3, NAMES), torch.tensor([row]))
-
-
-def test_integers_in_a_row_are_class_numbers():
-    assert torch.equal(to_label_tensor(torch.tensor([0, 1, 0]), 3), torch.eye(3)[[0, 1, 0]])
-
-
-@pytest.mark.parametrize(
-    ("labels", "error", "words"),
-    [
-        (["dragon"], ValueError, "unknown class 'dragon'"),
-        ([3], ValueError, "class number 3 is out of range"),
-        ([-1], ValueError, "class number -1 is out of range"),
-        ([[1, 0]], ValueError, r"a row of labels must be 3 finite numbers; got \(2,\)"),
-        ([[1, 0, float("nan")]], ValueError, "3 finite numbers"),
-        (torch.zeros(2, 4), ValueError, r"got \(4,\)"),
-        (torch.zeros(4), ValueError, r"got \(4,\)"),
-        (torch.zeros(1, 1, 3), ValueError, r"got \(1, 3\)"),
-        ([], ValueError, "class_labels is empty"),
-        (torch.zeros(0, 3), ValueError, "class_labels is empty"),
-        ([1.5], TypeError, "class numbers must be integers; got 1.5"),
-        (None, TypeError, "got NoneType"),
-        ([None], TypeError, "None is neither a class name"),
-        ([["hero", "food", "spell"]], TypeError, "is neither a class name"),
-    ],
-)
-def test_wrong_labels_are_refused_and_the_classes_listed(pipeline, labels, error, words):
-    with pytest.raises(error, match=words) as caught:
-        pipeline(labels)
-    assert "the classes are 0 = 'hero', 1 = 'food', 2 = 'spell'" in str(caught.value)
-
-
-# --- the embedder ---------------------------------------------------------------------------------
-
-
-def test_embedder_makes_a_sequence_of_one():
-    embedder = LabelEmbedder(3, 12)
-    labels = torch.eye(3)
-    assert embedder(labels).shape == (3, 1, 12)
-    first, last = embedder.layers[0], embedder.layers[2]
-    by_hand = torch.nn.functional.gelu(labels @ first.weight.T + first.bias) @ last.weight.T + last.bias
-    torch.testing.assert_close(embedder(labels)[:, 0], by_hand)
-    assert embedder(labels.long()).dtype == torch.float32  # the classic mistake is mended, not punished
-    assert embedder.to(torch.bfloat16)(labels).dtype == torch.bfloat16
-
-
-def test_embedder_drops_labels_in_training_only():
-    embedder = LabelEmbedder(3, 12, label_dropout=0.3)
-    labels = torch.eye(3).repeat(1000, 1)
-    nothing = embedder.eval()(torch.zeros(1, 3))
-    assert not (embedder(labels) == nothing).all(-1).any()
-    torch.manual_seed(0)
-    dropped = torch.isclose(embedder.train()(labels), nothing).all(-1).float().mean()
-    assert dropped == pytest.approx(0.3, abs=0.03)
-
-
-def test_embedder_refuses_what_does_not_fit():
-    with pytest.raises(ValueError, match="got 2 class names for 3 classes"):
-        LabelEmbedder(3, 12, ("a", "b"))
-    for value in (-0.1, 1.0):
-        with pytest.raises(ValueError, match=r"label_dropout must lie in \[0, 1\)"):
-            LabelEmbedder(3, label_dropout=value)
-
-
-# --- drawing --------------------------------------------------------------------------------------
-
-
 def test_loop_is_that_of_the_papers(pipeline):
     generator = seeded(3)
     labels = to_label_tensor(["hero", "food"], 3, NAMES)
@@ -166,15 +59,10 @@ def test_loop_is_that_of_the_papers(pipeline):
 @pytest.mark.parametrize("scale", [0.0, 0.5, 1.0, 3.0])
 def test_guidance_is_the_formula_in_one_batch_and_costs_nothing_at_one(pipeline, monkeypatch, scale):
     steps, sizes, step, forward = [], [], pipeline.scheduler.step, pipeline.unet.forward
-
-    def watch(prediction, t, sample, generator):
-        steps.append(prediction)
-        return step(prediction, t, sample, generator=generator)
-
-    monkeypatch.setattr(pipeline.scheduler, "step", watch)
-    monkeypatch.setattr(
-        pipeline.unet, "forward", lambda x, *a, **kw: sizes.append(len(x)) or forward(x, *a, **kw)
-    )
+    patched = {"step": lambda x, *a, generator: steps.append(x) or step(x, *a, generator=generator)}
+    patched |= {"forward": lambda x, *a, **kw: sizes.append(len(x)) or forward(x, *a, **kw)}
+    monkeypatch.setattr(pipeline.scheduler, "step", patched["step"])
+    monkeypatch.setattr(pipeline.unet, "forward", patched["forward"])
     draw(pipeline, guidance_scale=scale, num_inference_steps=2)
     assert sizes == [2 if scale == 1 else 4] * 2
     image, labels, t = torch.randn(2, 3, 8, 8, generator=seeded(0)), torch.eye(3)[:2], 39
@@ -256,9 +144,6 @@ def test_diffusers_own_methods_go_on_working(pipeline, capsys):
     assert "my bar" in capsys.readouterr().err
 
 
-# --- round trip -----------------------------------------------------------------------------------
-
-
 def test_saving_and_loading_changes_nothing(pipeline, tmp_path):
     pipeline.save_pretrained(tmp_path)
     assert {p.suffix for p in tmp_path.rglob("*") if p.is_file()} == {".json", ".safetensors"}
@@ -280,9 +165,6 @@ def test_prediction_type_survives_a_change_of_scheduler_and_a_round_trip(tmp_pat
     again.scheduler.register_to_config(prediction_type="epsilon")
     with pytest.raises(ValueError, match=r"'epsilon'.*'v_prediction'"):
         again(["hero"])
-
-
-# --- bad input ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

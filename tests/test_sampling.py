@@ -1,42 +1,13 @@
 """One loop for every scheduler: against diffusers' pipelines, conditioned, reproducible, and strict."""
 
-import inspect
-from dataclasses import asdict
-
 import pytest
 import torch
 from conftest import make_conditional_unet, make_noise_scheduler, make_unet
-from diffusers import (
-    DDIMPipeline,
-    DDIMScheduler,
-    DDPMPipeline,
-    DDPMScheduler,
-    FlowMatchEulerDiscreteScheduler,
-)
+from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline, DDPMScheduler
 from test_pipelines import make_pipeline
 
-from benchmarks import compare_samplers as compare_samplers_script
-from helpers.datasets import load_sprites
-from helpers.evaluation import (
-    SamplerSettings,
-    Score,
-    ablation_table,
-    compare_samplers,
-    comparison_table,
-    mean_score,
-    quality_curves,
-    summary_table,
-)
 from helpers.pipelines import LabelEmbedder
-from helpers.sampling import (
-    SCHEDULERS,
-    check_steps,
-    generate_images,
-    good_steps,
-    make_scheduler,
-    quantize,
-    sample_images,
-)
+from helpers.sampling import SCHEDULERS, generate_images, make_scheduler, quantize, sample_images
 
 TRAINED = DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2")
 STEPS = 10  # suit every scheduler made of it
@@ -52,24 +23,20 @@ def as_tensor(images) -> torch.Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2) * 2 - 1
 
 
-@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])
-def test_ddpm_is_that_of_diffusers(unet, prediction_type):
+@pytest.mark.parametrize(
+    ("name", "prediction_type", "options"),
+    [("ddpm", kind, {}) for kind in ("epsilon", "v_prediction", "sample")]
+    + [("ddim", "epsilon", {"eta": eta}) for eta in (0.0, 0.5, 1.0)],
+)
+def test_loop_is_that_of_diffusers(unet, name, prediction_type, options):
     scheduler = make_noise_scheduler(prediction_type)
     theirs = DDPMPipeline(unet, scheduler)
+    if name == "ddim":
+        theirs = DDIMPipeline(unet, DDIMScheduler.from_config(scheduler.config, clip_sample=False))
     theirs.set_progress_bar_config(disable=True)
-    expected = theirs(3, torch.Generator().manual_seed(5), num_inference_steps=10, output_type="np").images
-    ours = sample_images(unet, make_scheduler(scheduler, "ddpm"), 3, 10, seed=5)
-    torch.testing.assert_close(ours, as_tensor(expected), atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
-def test_ddim_is_that_of_diffusers(unet, eta):
-    scheduler = DDIMScheduler.from_config(make_noise_scheduler().config, clip_sample=False)
-    theirs = DDIMPipeline(unet, scheduler)
-    theirs.set_progress_bar_config(disable=True)
-    options = {"eta": eta, "num_inference_steps": 10, "output_type": "np"}
-    expected = theirs(3, torch.Generator().manual_seed(5), **options).images
-    ours = sample_images(unet, make_scheduler(make_noise_scheduler(), "ddim"), 3, 10, eta=eta, seed=5)
+    generator = torch.Generator().manual_seed(5)
+    expected = theirs(3, generator, num_inference_steps=10, output_type="np", **options).images
+    ours = sample_images(unet, make_scheduler(scheduler, name), 3, 10, seed=5, **options)
     torch.testing.assert_close(ours, as_tensor(expected), atol=1e-5, rtol=1e-5)
 
 
@@ -121,9 +88,6 @@ def test_trajectory_is_recorded_for_the_first_batch(unet):
     torch.testing.assert_close(trajectory[0][1], noise)
     # The last step, to the clean picture, returns its own estimate.
     torch.testing.assert_close(trajectory[1][2].clamp(-1, 1), images[:2])
-
-
-# --- with labels ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -198,229 +162,3 @@ def test_quantized_images_are_what_a_picture_file_holds():
     assert rounded.unique().numel() == 256 and (rounded - images).abs().max() <= 1.001 / 255
     torch.testing.assert_close(((rounded + 1) * 127.5), ((rounded + 1) * 127.5).round(), atol=1e-4, rtol=0)
     assert torch.equal(quantize(rounded), rounded)
-
-
-# --- settings -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "spacing", "steps", "words"),
-    [
-        ("ddim", "leading", 84, r"t = 415, where √ᾱ is 0.26, above 0.2: take 83 or 88$"),
-        ("ddpm", "leading", 251, r"t = 250, where √ᾱ is 0.70, above 0.2: take 250 or 436$"),
-        ("heun", "leading", 5, r"t = 400, where √ᾱ is 0.3., above 0.2: take 9$"),
-        ("unipc", "leading", 100, r"t = 400, where √ᾱ is 0.3., above 0.2: take 99 or 109$"),
-        ("unipc", "leading", 500, r"does not fit: from t = 0 down UniPC.* has room for 1: take 499$"),
-        (
-            "dpm-solver++",
-            "linspace",
-            490,
-            r"does not fit: from t = 483 down DPM.* has room for 483: take 483$",
-        ),
-        ("dpm-solver++", "trailing", 32, r"does not fit: from t = 483 down DPM.* has room for 31: take 31$"),
-        ("ddim", "linspace", 1, r"starts from noise at t = 0, .*: take 2$"),
-    ],
-)
-def test_steps_that_do_not_suit_are_refused_and_the_nearest_named(name, spacing, steps, words):
-    scheduler = make_scheduler(TRAINED, name, timestep_spacing=spacing)
-    scheduler.set_timesteps(7)
-    before = scheduler.timesteps
-    with pytest.raises(ValueError, match=words):
-        check_steps(scheduler, steps)
-    assert torch.equal(scheduler.timesteps, before) and scheduler.num_inference_steps == 7
-    assert steps not in good_steps(scheduler)
-
-
-@pytest.mark.parametrize("name", list(SCHEDULERS))
-@pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
-def test_good_steps_pass_and_start_from_noise(name, spacing):
-    scheduler = make_scheduler(TRAINED, name, timestep_spacing=spacing)
-    good = good_steps(scheduler, 60)
-    assert {10, 20, 25} <= set(good) and max(good) <= 60 and good == sorted(good)
-    for steps in good:
-        check_steps(scheduler, steps)
-        scheduler.set_timesteps(steps)
-        assert TRAINED.alphas_cumprod[int(scheduler.timesteps[0])] ** 0.5 <= 0.2
-
-
-def test_schedulers_whose_start_says_nothing_are_let_pass():
-    check_steps(FlowMatchEulerDiscreteScheduler(), 3)  # without alphas_cumprod
-    # A schedule that ends early: no timestep is noisier than its last.
-    check_steps(make_scheduler(DDPMScheduler(num_train_timesteps=50), "ddim"), 50)
-
-
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda u, s: sample_images(u, s, 2, 0), "from 1 to 50; got 0"),
-        (lambda u, s: sample_images(u, s, 2, 51), "from 1 to 50; got 51"),
-        (lambda u, s: sample_images(u, s, 2, 5, eta=1.2), "eta must be from 0"),
-        (
-            lambda u, s: sample_images(u, make_scheduler(s, "sde-dpm-solver++"), 2, 50),
-            "50 does not fit: from t = 4. down DPMSolverMultistepScheduler has room for 4.",
-        ),
-        (lambda u, s: sample_images(u, s, 0, 10), "at least 1; got 0"),
-        (lambda u, s: sample_images(u, s, 2, 10, labels=torch.eye(2)), "condition and labels go together"),
-        (lambda u, s: sample_images(u, s, 2, 10, guidance_scale=2.0), "other than 1 needs both"),
-        (
-            lambda u, s: sample_images(u, s, 2, 10, condition=len, labels=torch.eye(3)),
-            "3 labels for 2 images",
-        ),
-        (lambda u, s: make_scheduler(s, "pndm"), "unknown scheduler 'pndm'; expected one of ddpm, ddim"),
-        (
-            lambda u, s: make_scheduler(s, "ddim", timestep_spacing="karras"),
-            "no timestep_spacing 'karras'; it has lead",
-        ),
-        (lambda u, s: make_scheduler(s, "ddim", clip=True), "DDIMScheduler has no setting clip"),
-    ],
-)
-def test_wrong_settings_are_refused_before_any_work(call, words):
-    with pytest.raises(ValueError, match=words):
-        call(None, make_scheduler(make_noise_scheduler(), "ddim"))
-
-
-@pytest.mark.parametrize("name", list(SCHEDULERS))
-def test_schedulers_keep_a_noise_schedule_that_was_left_at_its_default(name):
-    trained_with = DDPMScheduler(num_train_timesteps=50)  # linear, by default
-    made = make_scheduler(trained_with, name)
-    torch.testing.assert_close(made.alphas_cumprod, trained_with.alphas_cumprod)
-
-
-@pytest.mark.parametrize("name", list(SCHEDULERS))
-@pytest.mark.parametrize("between", list(SCHEDULERS))
-def test_a_scheduler_is_the_same_whichever_it_is_made_from(between, name):
-    direct, again = make_scheduler(TRAINED, name), make_scheduler(make_scheduler(TRAINED, between), name)
-    for setting in inspect.signature(type(direct).__init__).parameters.keys() - {"self"}:
-        assert direct.config[setting] == again.config[setting], setting
-
-
-def test_weights_of_half_precision_draw(one_thread):
-    images = sample_images(make_unet().to(torch.bfloat16), make_scheduler(make_noise_scheduler()), 2, 3)
-    assert images.dtype == torch.float32 and images.isfinite().all()
-
-
-# --- comparing them -------------------------------------------------------------------------------
-
-
-def test_comparison_scores_every_sampler_on_the_same_noise(unet):
-    reference = load_sprites("test").as_tensor()
-    trailing = {"timestep_spacing": "trailing"}
-    settings = [SamplerSettings("dpm-solver++", 2), SamplerSettings("ddim", 2, 1.0, trailing)]
-    settings.append(SamplerSettings("heun", 2, scheduler=trailing))
-    rows = compare_samplers(unet, make_noise_scheduler(), settings, reference, 200, seeds=(0, 1))
-    assert [row["name"] for row in rows] == [
-        "dpm-solver++",
-        "ddim (eta=1, timestep_spacing=trailing)",
-        "heun (timestep_spacing=trailing)",
-    ]
-    assert [row["model_calls"] for row in rows] == [2, 2, 3]
-    for row in rows:
-        score = row["frechet_distance"]
-        assert score["low"] <= score["value"] <= score["high"] and score["num_samples"] == 400
-        assert row["seconds_per_image"] > 0 and row["precision"]["value"] < 0.2
-    alone = compare_samplers(unet, make_noise_scheduler(), settings[:1], reference, 200, seeds=(1,))
-    both = rows[0]["frechet_distance"]["value"]
-    first = compare_samplers(unet, make_noise_scheduler(), settings[:1], reference, 200, seeds=(0,))
-    mean = (alone[0]["frechet_distance"]["value"] + first[0]["frechet_distance"]["value"]) / 2
-    assert both == pytest.approx(mean, rel=1e-6)
-
-
-def test_heun_calls_the_unet_as_often_as_it_says(unet, monkeypatch):
-    calls, forward = [], unet.forward
-    monkeypatch.setattr(unet, "forward", lambda *args, **kw: calls.append(1) or forward(*args, **kw))
-    for setting in (SamplerSettings("heun", 10), SamplerSettings("unipc", 10)):
-        calls.clear()
-        sample_images(unet, make_scheduler(TRAINED, setting.sampler), 1, 10)
-        assert len(calls) == setting.model_calls
-
-
-def test_interval_over_seeds_is_students():
-    scores = [Score(value, 0, 9, 100) for value in (1.0, 2.0, 3.0)]
-    mean = mean_score(scores)
-    assert mean.value == 2 and mean.num_samples == 300
-    assert mean.high == pytest.approx(2 + 4.303 * 1 / 3**0.5, rel=1e-4)  # 4.303 stands in the tables of t
-
-
-def test_settings_a_scheduler_does_not_have_stop_the_comparison_before_it_begins():
-    good, bad = SamplerSettings("ddim", 10), SamplerSettings("ddpm", 51)
-    with pytest.raises(ValueError, match="from 1 to 50; got 51"):
-        compare_samplers(None, make_noise_scheduler(), [good, bad], torch.zeros(300, 48), 200)
-
-
-def test_script_asks_for_what_the_notebook_shows():
-    rows = compare_samplers_script.comparison(500) + compare_samplers_script.ablation()
-    keys = [compare_samplers_script.key(asdict(row)) for row in rows]
-    assert len(set(keys)) == len(keys)
-    for row in rows:
-        check_steps(make_scheduler(TRAINED, row.sampler, **row.scheduler), row.num_inference_steps, row.eta)
-    assert {500, 10} <= {row.num_inference_steps for row in rows if row.sampler == "ddpm"}
-
-
-# --- tables -----------------------------------------------------------------------------------------
-
-
-def row(settings: SamplerSettings, value: float) -> dict:
-    """A row as `compare_samplers` makes it, with this Fréchet distance."""
-    scores = {
-        name: {"value": value, "low": value - 0.5, "high": value + 0.5, "num_samples": 200}
-        for name in ("frechet_distance", "precision", "recall")
-    }
-    facts = {"name": settings.name, "model_calls": settings.model_calls, "seconds_per_image": 0.004}
-    return asdict(settings) | facts | scores
-
-
-ROWS = [
-    row(SamplerSettings("ddim", 10), 9.0),
-    row(SamplerSettings("ddim", 20), 4.2),
-    row(SamplerSettings("ddim", 50), 4.0),
-    row(SamplerSettings("heun", 10), 5.0),
-    row(SamplerSettings("ddim", 10, eta=1.0), 8.0),
-]
-
-
-def test_comparison_table_shows_cost_scores_and_floor():
-    floor = {name: ROWS[0][name] for name in ("frechet_distance", "precision", "recall")}
-    lines = comparison_table(ROWS, floor).splitlines()
-    assert len(lines) == 2 + len(ROWS) + 1 and {line.count("|") for line in lines} == {8}
-    assert lines[2].startswith("| ddim (eta=0) | 10 | 10 | 9.00 [8.50, 9.50] |") and lines[2].endswith(
-        "| 4 |"
-    )
-    assert "| heun | 10 | 19 |" in lines[5] and lines[-1].startswith("| real sprites | – | – | 9.00")
-
-
-def test_summary_names_the_fewest_steps_near_the_best():
-    lines = summary_table(ROWS).splitlines()
-    assert lines[2] == "| ddim (eta=0) | no | 1 | 4.00 | 20 | 4 |"
-    assert lines[3].startswith("| heun | no | 2 |") and lines[4].startswith("| ddim (eta=1) | yes | 1 |")
-    assert summary_table(ROWS, within=0.01).splitlines()[2] == "| ddim (eta=0) | no | 1 | 4.00 | 50 | 4 |"
-
-
-def test_summary_takes_a_note_for_each_sampler():
-    notes = {"ddim (eta=0)": "first", "heun": "second", "ddim (eta=1)": "third"}
-    lines = summary_table(ROWS, notes=notes).splitlines()
-    assert lines[0].endswith("| when to use |") and [x.split(" | ")[-1] for x in lines[2:]] == [
-        "first |",
-        "second |",
-        "third |",
-    ]
-    with pytest.raises(ValueError, match=r"notes for ddim .eta=0., heun, ddim .eta=1.; got them for euler"):
-        summary_table(ROWS, notes={"euler": ""})
-
-
-def test_ablation_table_has_a_line_for_each_setting():
-    settings = [
-        SamplerSettings("ddim", n, 0.0, {"clip_sample": clip, "timestep_spacing": "trailing"})
-        for clip in (True, False)
-        for n in (20, 10)
-    ]
-    again = SamplerSettings("ddim", 20, 0.0, {"clip_sample": True}, {"use_clipped_model_output": True})
-    lines = ablation_table([row(s, i + 1.0) for i, s in enumerate([*settings, again])]).splitlines()
-    assert lines[0].endswith("| 10 steps | 20 steps |") and len(lines) == 5
-    assert lines[2] == "| True | no | trailing | 2.00 [1.50, 2.50] | 1.00 [0.50, 1.50] |"
-    assert lines[4] == "| True | yes | leading | – | 5.00 [4.50, 5.50] |"
-
-
-def test_curves_have_a_point_for_each_row():
-    curves = quality_curves(ROWS)
-    assert list(curves) == ["ddim (eta=0)", "heun", "ddim (eta=1)"]
-    assert curves["ddim (eta=0)"][1] == (20, 4.2, 3.7, 4.7) and curves["heun"][0][0] == 19
