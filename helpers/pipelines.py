@@ -23,7 +23,8 @@ class LabelEmbedder(ModelMixin, ConfigMixin):
     ----------
     num_classes : int
     embedding_dim : int, the UNet's `cross_attention_dim`
-    class_names : sequence of str, optional, so that pictures can be asked for by name
+    class_names : sequence of str, optional
+        So that pictures can be asked for by name.
     label_dropout : float
         Proportion of labels dropped in training mode, in [0, 1). Above 0, the weights can be guided.
     """
@@ -114,7 +115,8 @@ class ConditionalDDPMPipeline(DiffusionPipeline):
     ----------
     unet : UNet2DConditionModel
     class_net : LabelEmbedder
-    scheduler : SchedulerMixin, exchanged by `pipeline.scheduler = make_scheduler(pipeline.scheduler)`
+    scheduler : SchedulerMixin
+        Exchange it by `pipeline.scheduler = make_scheduler(pipeline.scheduler, "ddim")`.
     prediction_type : str, optional
         What the UNet was trained to predict; by default what the scheduler says. It is saved with the
         pipeline, so that a scheduler that takes the output for something else is noticed.
@@ -177,20 +179,26 @@ class ConditionalDDPMPipeline(DiffusionPipeline):
         guidance_scale : float
             Classifier-free guidance (arXiv 2207.12598): 1 is none and costs nothing, above 1 follows
             the label more closely, 0 ignores it.
-        generator : torch.Generator, or a list with one for each image, optional
-        num_inference_steps : int from 1 to the number of training timesteps, if `check_steps` lets it pass
-        eta : float from 0 to 1, noise of DDIM's steps (arXiv 2010.02502); other schedulers do not take it
+        generator : torch.Generator or list of them, optional
+            With a list, image i depends on generator i alone.
+        num_inference_steps : int
+            From 1 to the number of training timesteps; `check_steps` says which of them suit the scheduler.
+        eta : float
+            Noise of DDIM's steps (arXiv 2010.02502), from 0 to 1; other schedulers do not take it.
         output_type : "pil", "np" or "pt"
             PIL images, float array [batch, h, w, c] or float32 tensor [batch, c, h, w], both in [0, 1].
-        return_dict : bool, for an `ImagePipelineOutput`, or else a tuple of one
+        return_dict : bool
+            Return an `ImagePipelineOutput`, or a tuple of one.
         callback_on_step_end : callable, optional
             Called as `callback_on_step_end(pipe, i, t, callback_kwargs)` after each step; the "latents" of
             the dict that it returns go on.
-        callback_on_step_end_tensor_inputs : what `callback_kwargs` has: ["latents"] (x_t), or nothing
+        callback_on_step_end_tensor_inputs : sequence of str
+            What `callback_kwargs` holds: ["latents"] (x_t), or nothing.
 
         Raises
         ------
-        ValueError, TypeError : if an argument makes no sense; the message says what would
+        ValueError, TypeError
+            If an argument makes no sense; the message says what would.
         """
         self.check_inputs(
             num_inference_steps, guidance_scale, eta, output_type, callback_on_step_end_tensor_inputs

@@ -46,7 +46,8 @@ def make_scheduler(noise_scheduler, name: str = DEFAULT_SCHEDULER, **settings):
 
     Raises
     ------
-    ValueError : if the name, a setting or a spacing is unknown; the message lists what there is
+    ValueError
+        If the name, a setting or a spacing is unknown; the message lists what there is.
     """
     if name not in SCHEDULERS:
         raise ValueError(f"unknown scheduler {name!r}; expected one of {', '.join(SCHEDULERS)}")
@@ -181,7 +182,8 @@ def sample_images(
 
     Raises
     ------
-    ValueError : if a number is below 1, steps or eta do not suit, or labels do not match the rest
+    ValueError
+        If a number is below 1, steps or eta do not suit, or labels do not match the rest.
     """
     if num_images < 1 or batch_size < 1:
         raise ValueError(f"num_images and batch_size must be at least 1; got {num_images} and {batch_size}")
@@ -234,7 +236,8 @@ def generate_images(
 
     Raises
     ------
-    ValueError : if labels are missing or not wanted, and for all that `sample_images` and the pipeline refuse
+    ValueError
+        If labels are missing or not wanted, and for all that `sample_images` and the pipeline refuse.
     """
     if hasattr(pipeline, "class_net") != (labels is not None):
         wanted = "labels: pass labels=..." if labels is None else "no labels: leave them out"
