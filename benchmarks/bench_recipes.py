@@ -93,7 +93,8 @@ class Ours(Recipe):
 
     def build(self, dataset):
         self.model, noise_scheduler = build_unconditional()
-        config = TrainingConfig(self.num_steps, seed=self.seed)
+        # Float32 as for the others: Accelerate keeps one precision for the whole process.
+        config = TrainingConfig(self.num_steps, seed=self.seed, mixed_precision="no")
         self.trainer = Trainer(self.model, noise_scheduler, None, config, torch.device("cpu"))
         self.ema, self.scheduler = self.trainer.ema, make_scheduler(noise_scheduler)
 
@@ -149,7 +150,7 @@ class SmallDiffusion(Recipe):
         self.schedule = ScheduleLogLinear(sigma_min=0.01, sigma_max=20, N=800)
         self.model = Scaled(Unet)(16, 3, 3, ch=64, ch_mult=(1, 1, 2), attn_resolutions=(8,))
         self.ema = EMAModel(self.model.parameters(), decay=0.999)
-        self.accelerator = Accelerator(cpu=True)
+        self.accelerator = Accelerator(cpu=True, mixed_precision="no")
         # Its loop expects images alone, and lets Accelerate take over the loader.
         loader = DataLoader(dataset.as_tensor(), self.batch_size, shuffle=True, drop_last=True)
         parts = loader, self.model, self.schedule, self.accelerator

@@ -73,7 +73,7 @@ class Training:
 
 def code_fingerprint(root: Path = ROOT) -> str:
     """Hash what snapshots and scores depend on: all code, the sprites, the classifier, packages' versions."""
-    patterns = ("helpers/**/*.py", "benchmarks/bench*.py", "data/sprites.npz", "weights/sprite_classifier/*")
+    patterns = ("helpers/**/*.py", "benchmarks/*.py", "data/sprites.npz", "weights/sprite_classifier/*")
     files = [file for pattern in patterns for file in sorted(root.glob(pattern))]
     parts = [file.read_bytes() for file in files] + [json.dumps(package_versions(PACKAGES)).encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]

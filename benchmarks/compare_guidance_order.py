@@ -5,14 +5,18 @@ recommends the second order under guidance, which makes the prediction change fa
 """
 
 from itertools import product
+from pathlib import Path
 
 import torch
 
 from benchmarks.json_files import machine_facts, parse_options, real_features, write_json
+from helpers import RESULTS
 from helpers.evaluation import Score, extract_features, frechet_distance, label_accuracy, markdown_table
 from helpers.sampling import DEFAULT_SCHEDULER, DEFAULT_STEPS, generate_images, make_scheduler
 from helpers.weights import load_pipeline
+from scripts.cards import stamp
 
+README = Path(__file__).with_name("README.md")
 ORDERS, SCALES = (2, 3), (1.5, 2.0, 4.0)
 
 
@@ -51,6 +55,8 @@ def main() -> None:
     result |= machine_facts() | {"floor": frechet_distance(others[: args.samples], reference)._asdict()}
     result["rows"] = compare(load_pipeline("label_conditioned"), args.samples, args.seed, reference)
     write_json(args.output, result)
+    if args.output == RESULTS / "guidance_order.json":
+        stamp(README, "guidance order", table(result))
     print(table(result))
 
 

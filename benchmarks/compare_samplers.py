@@ -64,8 +64,8 @@ def main() -> None:
 
         there = {key(row) for row in result[part]}
         missing = [setting for setting in settings if key(asdict(setting)) not in there]
-        parts = pipeline.unet, pipeline.scheduler, missing, reference
-        compare_samplers(*parts, args.samples, args.seeds, report)
+        drawn_with = pipeline.unet, pipeline.scheduler, missing, reference
+        compare_samplers(*drawn_with, args.samples, args.seeds, report)
 
 
 if __name__ == "__main__":

@@ -2,23 +2,20 @@
 
     python benchmarks/coverage.py
 
-Writes benchmarks/results/coverage.json and prints a table. Takes about half an hour.
+Writes benchmarks/results/coverage.json and prints a table. Takes about 20 minutes.
 """
 
-import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from benchmarks.json_files import write_json
+from benchmarks.json_files import machine_facts, parse_options, write_json
 from helpers import evaluation
 from helpers.datasets import CLASS_NAMES, load_sprites
 from helpers.evaluation import Score, extract_features, markdown_table
 from scripts.make_sprites import draw_class
 
-RESULTS = Path(__file__).resolve().parent / "results" / "coverage.json"
 NUM_FEATURES = 48  # the sprite classifier's
 PER_CLASS = 24_000  # new sprites to draw from
 
@@ -60,15 +57,15 @@ def choose(pool: torch.Tensor, count: int, seed: int) -> torch.Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repetitions", type=int, nargs=2, default=[200, 20], help="of 200 and 5,000 images")
-    args = parser.parse_args()
+    args = parse_options(
+        __doc__, "coverage", "coverage.json", repetitions=([200, 20], "of 200 and 5,000 images")
+    )
     fresh = np.stack([s.image for name in CLASS_NAMES for s in draw_class(name, PER_CLASS, seed=1)])
     parts = torch.from_numpy(fresh).permute(0, 3, 1, 2).split(1000)
     pool = torch.cat([extract_features(part / 127.5 - 1) for part in parts])
     sprites, _ = evaluation.real_halves(extract_features(load_sprites("all").as_tensor()))
     normal = gaussian(len(sprites), seed=10**6)
-    result = {"command": "python benchmarks/coverage.py", "repetitions": args.repetitions}
+    result = {"command": args.command} | machine_facts()
     for n, repetitions in zip((200, 5000), args.repetitions, strict=True):
         sources = {
             "Gaussian, same": (lambda seed, n=n: gaussian(n, seed), normal),
@@ -76,7 +73,7 @@ def main() -> None:
             "new sprites": (lambda seed, n=n: choose(pool, n, seed), sprites),
         }
         result[str(n)] = {name: coverage(*source, repetitions) for name, source in sources.items()}
-    write_json(RESULTS, result)
+    write_json(args.output, result)
     rows = [
         [n, name, *(f"{c['coverage']:.0%} ({c['ratio']:.2f})" for c in found.values())]
         for n in ("200", "5000")

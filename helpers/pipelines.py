@@ -58,8 +58,8 @@ class LabelEmbedder(ModelMixin, ConfigMixin):
 def to_label_tensor(class_labels, num_classes: int, class_names: Sequence[str] | None = None) -> torch.Tensor:
     """Turn class names, integers, one-hot or soft labels into float32 [batch, num_classes].
 
-    A tensor or array of one dimension is a single label (a one-hot row, say) if it holds floats or bools. If
-    it holds integers they are class numbers, one per image, even where they look like a one-hot row.
+    A tensor or array of one dimension is a single label if it holds floats or bools, or if it is one-hot and
+    as long as there are classes; other integers in it are class numbers, one per image.
 
     Raises
     ------
@@ -72,7 +72,8 @@ def to_label_tensor(class_labels, num_classes: int, class_names: Sequence[str] |
     classes = f"the classes are {', '.join(names)}"
     if isinstance(class_labels, (torch.Tensor, np.ndarray)):
         dimensions, class_labels = class_labels.ndim, class_labels.tolist()
-        if dimensions == 1 and class_labels and isinstance(class_labels[0], (float, bool)):
+        one_hot = dimensions == 1 and sorted(class_labels) == [0] * (num_classes - 1) + [1]
+        if one_hot or (dimensions == 1 and class_labels and isinstance(class_labels[0], (float, bool))):
             class_labels = [class_labels]
     if isinstance(class_labels, (str, int)):
         class_labels = [class_labels]

@@ -21,12 +21,15 @@ def test_labels_are_taken_in_every_form(labels):
     assert torch.equal(tensor, torch.tensor([[1.0, 0, 0], [0, 0, 1]]))
 
 
-# A row of floats or bools is one label; integers in a row are class numbers.
-@pytest.mark.parametrize("label", ["food", 1, torch.tensor(1), torch.tensor(FOOD), np.array(FOOD) > 0])
+# A one-hot row, or one of floats or bools, is one label; other integers in a row are class numbers.
+@pytest.mark.parametrize(
+    "label", ["food", 1, torch.tensor(1), torch.tensor(FOOD), np.array(FOOD) > 0, torch.tensor(FOOD).long()]
+)
 def test_single_soft_and_integer_labels(label):
     assert torch.equal(to_label_tensor(label, 3, NAMES), torch.tensor([FOOD]))
     assert torch.equal(to_label_tensor([[0.5, 0.5, 0]], 3, NAMES), torch.tensor([[0.5, 0.5, 0]]))
-    assert torch.equal(to_label_tensor(torch.tensor([0, 1, 0]), 3), torch.eye(3)[[0, 1, 0]])
+    assert torch.equal(to_label_tensor(torch.tensor([0, 2, 0]), 3), torch.eye(3)[[0, 2, 0]])
+    assert torch.equal(to_label_tensor(torch.tensor([0, 1]), 3), torch.eye(3)[[0, 1]])
 
 
 @pytest.mark.parametrize(

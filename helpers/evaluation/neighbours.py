@@ -51,8 +51,8 @@ def copy_rates(images: torch.Tensor, training_images: torch.Tensor) -> tuple[Sco
     """Proportion of images that copy a training image exactly, and of those that nearly do.
 
     Exact, to the eye: no channel of any pixel differs by more than 8 of 255 levels from one of the ten
-    nearest training images. Near: the root mean square difference from the nearest one is at most 8
-    levels, so an exact copy is a near one too. Read both beside the same figures for real images that
+    nearest training images. Near: the root mean square difference from the nearest one is no more than
+    that, so an exact copy is a near one too. Read both beside the same figures for real images that
     were held out: simple sprites resemble each other without being copied.
 
     Parameters

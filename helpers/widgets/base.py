@@ -41,9 +41,13 @@ class Explorer(ipywidgets.VBox):
         """Draw what stands for the explorer on a page without widgets."""
         raise NotImplementedError
 
+    def adapt(self, change) -> None:
+        """Let controls follow a change of another; by default none do."""
+
     def update(self, change=None) -> None:
         """Draw the chosen state. An error is shown in the panel, which goes on working."""
         try:
+            self.adapt(change)
             self.picture.value, self.message.value = self.draw()
         except Exception as error:
             self.message.value = f"<b>{type(error).__name__}</b>: {html.escape(str(error))}"

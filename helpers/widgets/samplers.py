@@ -46,14 +46,13 @@ class SamplerPlayground(Explorer):
         """Whether the chosen scheduler can clip its x_0-prediction."""
         return "clip_sample" in inspect.signature(SCHEDULERS[self.scheduler_name.value][0]).parameters
 
-    def update(self, change=None) -> None:
-        """Offer the numbers of steps that suit the chosen scheduler and spacing, then draw."""
+    def adapt(self, change) -> None:
+        """Offer the numbers of steps that suit the chosen scheduler and spacing."""
         if change is not None and change["owner"] in (self.scheduler_name, self.spacing):
             offer = make_steps_slider(self.make_scheduler(), self.steps.value)
             self.steps.unobserve(self.update, "value")  # new options choose the first of them for a moment
             self.steps.options, self.steps.value = offer.options, offer.value
             self.steps.observe(self.update, "value")
-        super().update(change)
 
     def sample(self) -> tuple[list, float]:
         """Draw one image: (timestep, x_t, x_0-prediction) up to the finished one, and the seconds."""
