@@ -91,7 +91,8 @@ def checkpoint_name(model: str, seed: int, start: dict | None) -> str:
     return f"{model}-seed{seed}-{hashlib.sha256(json.dumps(start).encode()).hexdigest()[:8]}"
 
 
-def main() -> None:
+def read_options() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", choices=["unconditional", "label_conditioned"])
     parser.add_argument("--steps", type=int, default=16_000)
@@ -103,26 +104,36 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="another sprites.npz")
     parser.add_argument("--output", type=Path, default=ROOT / "weights", help="folder that holds them")
     parser.add_argument("--checkpoints", type=Path, default=ROOT / "runs", help="where to keep the state")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def repeat_command(args: argparse.Namespace) -> str:
+    """Return the command that trains the same weights again."""
+    options = f"--steps {args.steps} --batch-size {args.batch_size} --seed {args.seed}".split()
+    for name in ("learning_rate", "snr_gamma"):
+        if getattr(args, name) != getattr(TrainingConfig, name):
+            options += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
+    options += ["--start-from", Path(args.start_from).name] if args.start_from else []
+    return shlex.join(["python", "scripts/train.py", args.model, *options])
+
+
+def main() -> None:
+    args = read_options()
     torch.manual_seed(args.seed)
     dataset, class_net = load_sprites("train", path=args.data), None
     if args.model == "unconditional":
         unet, noise_scheduler = build_unconditional()
     else:
         unet, class_net, noise_scheduler = build_label_conditioned(dataset.class_names)
-    settings = {"num_steps": args.steps, "batch_size": args.batch_size, "seed": args.seed}
-    options = f"--steps {args.steps} --batch-size {args.batch_size} --seed {args.seed}".split()
-    for name in ("learning_rate", "snr_gamma"):
-        settings[name] = getattr(args, name)
-        if settings[name] != getattr(TrainingConfig, name):
-            options += [f"--{name.replace('_', '-')}", str(settings[name])]
-    options += ["--start-from", Path(args.start_from).name] if args.start_from else []
-    command = shlex.join(["python", "scripts/train.py", args.model, *options])
+    command = repeat_command(args)
     start = load_start(args.start_from, unet, class_net) if args.start_from else None
     if start and start["command"] == command:
         raise ValueError(
             f"{args.start_from} is the result of this very command; to go on, take another --seed"
         )
+    settings = {"num_steps": args.steps} | {
+        name: getattr(args, name) for name in ("batch_size", "seed", "learning_rate", "snr_gamma")
+    }
     history = train(
         unet,
         noise_scheduler,
