@@ -47,7 +47,7 @@ def contact_sheet(images: np.ndarray, cols: int = 14, scale: int = 4, gap: int =
     return Image.fromarray(sheet.repeat(scale, axis=0).repeat(scale, axis=1))
 
 
-def share_of_different_pairs(images: np.ndarray, pixels: int = 20, pairs: int = 20_000) -> float:
+def proportion_of_different_pairs(images: np.ndarray, pixels: int = 20, pairs: int = 20_000) -> float:
     """Estimate the share of pairs of images that differ in more than `pixels` pixels."""
     first, second = np.random.default_rng(0).integers(len(images), size=(2, pairs))
     distinct = first != second
@@ -63,10 +63,10 @@ def data_card_table(images: np.ndarray, labels: np.ndarray, sprites: list[Sprite
     ]
     for label, name in enumerate(CLASS_NAMES):
         captions = Counter(s.caption for s, k in zip(sprites, labels, strict=True) if k == label)
-        share = share_of_different_pairs(images[labels == label])
+        different = proportion_of_different_pairs(images[labels == label])
         families = ", ".join(family.replace("_", " ") for family in FAMILIES[name])
         count = int((labels == label).sum())
-        lines.append(f"| {name} | {count:,} | {families} | {len(captions):,} | {share:.1%} |")
+        lines.append(f"| {name} | {count:,} | {families} | {len(captions):,} | {different:.1%} |")
     return "\n".join(lines)
 
 
