@@ -22,7 +22,8 @@ def main() -> int:
         requirements, constraints = Path(folder, "requirements.txt"), Path(folder, "constraints.txt")
         requirements.write_text("\n".join(wanted))
         constraints.write_text("\n".join(pins))
-        command = [sys.executable, "-m", "pip", "install", "-q", "-r", requirements, "-c", constraints]
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+        command = [*pip, "-r", requirements, "-c", constraints]
         return subprocess.run(command).returncode
 
 
