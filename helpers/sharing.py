@@ -168,7 +168,7 @@ def push_to_hub(
 def _check_name(repo_id: str) -> None:
     """Refuse what cannot be the name of a repository."""
     try:
-        validate_repo_id(repo_id or "")
+        validate_repo_id(repo_id if repo_id and repo_id.isascii() else "")  # older clients let é pass
     except ValueError as error:
         expected = '"user/name" or "name", of letters, digits, "-", "_" and "."'
         raise ValueError(f"expected {expected}; got {repo_id!r}") from error
