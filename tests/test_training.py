@@ -15,8 +15,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 BAD_SETTINGS = {
-    "batch_size=13 is larger than the dataset .12 images": {"batch_size": 13},
-    "batch_size=4 is larger than the dataset .0 images": {"dataset": []},
+    "batch_size=13 is larger .* .12 images.: take batch_size=12 or less; gradient_accumulation_steps": {
+        "batch_size": 13
+    },
+    "batch_size=4 is larger than the dataset .0 images.: it needs some": {"dataset": []},
     "batch_size must be at least 1, not 0": {"batch_size": 0},
     "num_steps must be at least 1, not 0": {"num_steps": 0},
     "gradient_accumulation_steps must be at least 1": {"gradient_accumulation_steps": 0},

@@ -58,8 +58,8 @@ def choose_precision(mixed_precision: str, device: torch.device) -> str:
     return "bf16" if device.type == "cpu" and has_bf16 else "no"
 
 
-def check_run(unet, noise_scheduler, dataset, config: TrainingConfig, device: torch.device) -> None:
-    """Raise ValueError for what would fail later: data, UNet, scheduler and settings that do not fit."""
+def check_run(unet, noise_scheduler, dataset, config: TrainingConfig, device: torch.device) -> tuple:
+    """Raise ValueError for data, UNet, scheduler and settings that do not fit; return the first item."""
     for name in ("num_steps", "batch_size", "gradient_accumulation_steps"):
         if getattr(config, name) < 1:
             raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")
@@ -67,8 +67,11 @@ def check_run(unet, noise_scheduler, dataset, config: TrainingConfig, device: to
     if config.balanced and not hasattr(dataset, "labels"):
         raise ValueError(f"balanced=True needs a dataset with .labels; {type(dataset).__name__} has none")
     if images < config.batch_size:
-        raise ValueError(f"batch_size={config.batch_size} is larger than the dataset ({images} images)")
-    channels, height, width = dataset[0][0].shape
+        larger = f"batch_size={config.batch_size} is larger than the dataset ({images} images)"
+        smaller = f"take batch_size={images} or less; gradient_accumulation_steps=... averages over several"
+        raise ValueError(f"{larger}: {smaller if images else 'it needs some'}")
+    first = dataset[0]
+    channels, height, width = first[0].shape
     if channels != unet.config.in_channels:
         raise ValueError(f"the images have {channels} channels, the UNet expects {unet.config.in_channels}")
     halvings = len(unet.config.down_block_types) - 1
@@ -86,3 +89,4 @@ def check_run(unet, noise_scheduler, dataset, config: TrainingConfig, device: to
         raise ValueError(f"mixed_precision {config.mixed_precision!r} is none of {', '.join(PRECISIONS)}")
     if config.mixed_precision == "fp16" and device.type == "cpu":
         raise ValueError('mixed_precision="fp16" needs a GPU; on a CPU take "auto", "bf16" or "no"')
+    return first
