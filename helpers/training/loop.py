@@ -18,6 +18,7 @@ from ..progress import progress_bar
 from .checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
 from .config import TrainingConfig, TrainingHistory, check_run, get_device
 from .data_order import ResumableBatchSampler
+from .tracking import check_tracking, track
 from .trainer import Trainer
 
 
@@ -44,6 +45,9 @@ def train(
     checkpoint_steps: int | None = None,
     checkpoint_minutes: float | None = None,
     resume: bool = True,
+    log_with: str | None = None,
+    log_dir: str | Path | None = None,
+    sample_every: int | None = None,
 ) -> TrainingHistory:
     """Train a diffusion model, and leave the averaged (EMA) weights in `unet`.
 
@@ -82,11 +86,22 @@ def train(
     resume : bool
         Continue from the newest checkpoint in `checkpoint_dir`, and end as a run that was never stopped:
         bit for bit where the same seed gives the same weights.
+    log_with : {"tensorboard", "wandb"}, optional
+        Log "loss" and "learning_rate" of each step, numbered from 1, in TensorBoard or Weights & Biases. The
+        run itself stays the same, bit for bit; a resumed one goes on with its step numbers.
+    log_dir : path-like, optional
+        Folder for this run's logs. By default TensorBoard's are in `checkpoint_dir`/logs, or else in a new
+        folder in runs/logs (to look at: `tensorboard --logdir runs/logs`); wandb chooses its own.
+    sample_every : int, optional
+        Every so many steps, and at the end, draw 8 pictures with the averaged weights and log them as
+        "samples": in 10 steps, from the same noises each time, of each class in turn if there are classes.
 
     Raises
     ------
     ValueError
         Before any work, if the arguments do not fit together, or the checkpoint is damaged or of another run.
+    ImportError
+        Before any work, if the package of `log_with` is not installed.
     TrainingDivergedError
         If the loss, the gradient or a weight is not finite.
     """
@@ -95,13 +110,17 @@ def train(
     device = torch.device(device or get_device())
     # The caller's random numbers and Accelerator go on as if nothing had happened here.
     with torch.random.fork_rng(), _separate_accelerate_state():
-        check_run(unet, noise_scheduler, dataset, config, device)
-        trainer = Trainer(unet, noise_scheduler, condition, config, device)
+        first = check_run(unet, noise_scheduler, dataset, config, device)
+        told = log_with, log_dir, checkpoint_dir, sample_every
+        tracking = check_tracking(*told, unet, noise_scheduler, dataset, first)
+        options = tracking.accelerator_options()
+        trainer = Trainer(unet, noise_scheduler, condition, config, device, **options)
         fingerprint = getattr(dataset, "fingerprint", lambda: f"{len(dataset)} items")
         trainer.settings["data and labels"] = fingerprint()
         if checkpoint_dir and resume:
             _resume(trainer, checkpoint_dir)
-        _run(trainer, dataset, checkpoint_dir, checkpoint_steps, checkpoint_minutes)
+        with track(trainer, tracking) as log:
+            _run(trainer, dataset, checkpoint_dir, checkpoint_steps, checkpoint_minutes, log)
     trainer.ema.copy_to(trainer.parameters)
     trainer.modules.eval()
     return trainer.history
@@ -144,8 +163,8 @@ def _resume(trainer: Trainer, folder: str | Path) -> None:
     trainer.restore(tensors, info)
 
 
-def _run(trainer: Trainer, dataset, folder, every_steps, every_minutes) -> None:
-    """Take the remaining steps, writing the state when it is due and at the end."""
+def _run(trainer: Trainer, dataset, folder, every_steps, every_minutes, log: Callable[[], None]) -> None:
+    """Take the remaining steps and log each, writing the state when it is due and at the end."""
     config = trainer.config
     weights = class_weights(dataset) if config.balanced else None
     # Open at the end: how many batches fp16 will skip is not known. Accelerate does not prepare the loader,
@@ -161,6 +180,7 @@ def _run(trainer: Trainer, dataset, folder, every_steps, every_minutes) -> None:
             running = loss if running is None else 0.98 * running + 0.02 * loss
             bar.set_postfix_str(f"loss {running:.4f}", refresh=False)
             bar.update()
+            log()  # before the checkpoint, so that a resumed run has each step once
             due = trainer.step == config.num_steps or (every_steps and trainer.step % every_steps == 0)
             if due or (every_minutes and time.monotonic() - saved >= 60 * every_minutes):
                 trainer.check_weights()

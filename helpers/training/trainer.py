@@ -24,22 +24,27 @@ def warmup_cosine(step: int, warmup_steps: int, num_steps: int) -> float:
     return (1 + math.cos(math.pi * progress)) / 2
 
 
-def make_accelerator(config: TrainingConfig, device: torch.device) -> Accelerator:
-    """Make what knows about device, precision and accumulation."""
+def make_accelerator(config: TrainingConfig, device: torch.device, **options) -> Accelerator:
+    """Make what knows about device, precision, accumulation and, among `options`, the tracker."""
     cpu, parts = device.type == "cpu", config.gradient_accumulation_steps
     process = PartialState(cpu=cpu)
     if process.num_processes == 1:  # of several processes each has a device of its own
         process.device = device
     precision = choose_precision(config.mixed_precision, device)
-    return Accelerator(cpu=cpu, mixed_precision=precision, gradient_accumulation_steps=parts)
+    return Accelerator(cpu=cpu, mixed_precision=precision, gradient_accumulation_steps=parts, **options)
 
 
 class Trainer:
-    """One run of `train`, for those who take its steps one by one; holds all that a checkpoint needs."""
+    """One run of `train`, for those who take its steps one by one; holds all that a checkpoint needs.
 
-    def __init__(self, unet, noise_scheduler, condition, config: TrainingConfig, device: torch.device):
+    Keyword arguments beyond these go to Accelerate's `Accelerator`, such as `log_with` and `project_dir`.
+    """
+
+    def __init__(
+        self, unet, noise_scheduler, condition, config: TrainingConfig, device: torch.device, **options
+    ):
         self.unet, self.config = unet, config
-        self.accelerator = make_accelerator(config, device)
+        self.accelerator = make_accelerator(config, device, **options)
         loss = DiffusionLoss(unet, noise_scheduler, condition, config.snr_gamma)
         self.modules = loss.to(self.accelerator.device).train()
         self.parameters = list(self.modules.parameters())
