@@ -1,11 +1,16 @@
 """The training loop: bad settings, each part of a step, divergence, and the progress bar."""
 
 import math
+import multiprocessing
+import os
+import socket
+import sys
 
 import pytest
 import torch
 from conftest import Spy, make_dataset, make_noise_scheduler, make_unet, short_run
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from helpers.training import TrainingDivergedError
 from helpers.training.checkpoints import list_checkpoints, load_checkpoint
@@ -95,6 +100,51 @@ def test_two_small_batches_step_like_one_large_batch(monkeypatch):
     assert twice.losses == pytest.approx(once.losses, rel=1e-4) and len(twice.losses) == 6
     for a, b in zip(unet_one.parameters(), unet_two.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+
+
+def record_rates(**settings) -> tuple[list[float], list[float]]:
+    """Train 6 steps; return the learning rates of the optimizer's own steps, and those of the history."""
+    rates = []
+    hook = register_optimizer_step_pre_hook(
+        lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"])
+    )
+    history = short_run(6, dataset=make_dataset(64, size=8), warmup_steps=2, **settings)
+    hook.remove()
+    return rates, history.learning_rates
+
+
+def train_as_one_of_two(rank, port, folder, results):
+    """Train in a process of its own, next to another one, and log."""
+    torch.set_num_threads(1)
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in place.items()})
+    os.environ.update(MASTER_ADDR="127.0.0.1", GLOO_SOCKET_IFNAME="lo", ACCELERATE_USE_CPU="yes")
+    options = {"log_with": "tensorboard", "log_dir": folder, "sample_every": 3}
+    results.put((*record_rates(batch_size=16, **options), torch.distributed.get_world_size()))
+    torch.distributed.destroy_process_group()
+
+
+def test_learning_rates_count_optimizer_steps_however_a_batch_is_made(tmp_path):
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    context.set_forkserver_preload(["helpers.training", "torch.utils.tensorboard"])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    results = context.SimpleQueue()
+    both = [
+        context.Process(target=train_as_one_of_two, args=(rank, port, tmp_path, results)) for rank in (0, 1)
+    ]
+    for process in both:
+        process.start()
+    once, history = record_rates(batch_size=32)
+    twice = record_rates(batch_size=16, gradient_accumulation_steps=2)
+    for process in both:
+        process.join(100)
+    assert [process.exitcode for process in both] == [0, 0]
+    assert len(once) == 6 and twice == (once, once) and history == once
+    assert [results.get() for _ in both] == [(once, once, 2)] * 2
+    assert len(list(tmp_path.glob("events*"))) == 1  # the first process logs for both
 
 
 def test_gradients_are_clipped(monkeypatch):
