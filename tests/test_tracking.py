@@ -1,6 +1,7 @@
 """What a run logs: read back from TensorBoard's events, and wandb's own package without a network."""
 
 import io
+import subprocess
 import sys
 
 import numpy as np
@@ -193,6 +194,12 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(package, monk
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=f'log_with="{package}" needs a package: pip install {package}$'):
         short_run(log_with=package)
+
+
+def test_importing_the_training_loads_no_tracker():
+    code = "import sys, helpers.training; print({'tensorboard', 'wandb'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_a_package_that_came_after_accelerate_needs_a_restart(monkeypatch):
