@@ -40,6 +40,7 @@ BAD_SETTINGS = {
             up_block_types=("UpBlock2D",) * 3,
         ),
     },
+    "images are 32×32 pixels, the UNet draws sample_size=8": {"dataset": make_dataset(size=32)},
     "have 1 channels, the UNet expects 3": {"dataset": make_dataset(channels=1)},
     "prediction_type 'noise' is unknown; expected one of epsilon, v_prediction, sample": {
         "scheduler": make_noise_scheduler("noise")
@@ -50,7 +51,7 @@ BAD_SETTINGS = {
 @pytest.mark.parametrize("message", BAD_SETTINGS)
 def test_bad_settings_are_refused_before_any_work(message, tmp_path):
     settings = BAD_SETTINGS[message]
-    unet = settings.get("unet") or make_unet()
+    unet = settings.get("unet") or make_unet(size=8)
     calls = unet.register_forward_pre_hook(lambda *_: pytest.fail("the UNet was called"))
     with pytest.raises(ValueError, match=message):
         short_run(**{"checkpoint_dir": tmp_path / "new"} | settings | {"unet": unet})

@@ -80,6 +80,12 @@ def check_run(unet, noise_scheduler, dataset, config: TrainingConfig, device: to
             f"images of {height}×{width} do not fit this UNet, which halves them {halvings} times: "
             f"use a size divisible by {2**halvings}"
         )
+    size = unet.config.sample_size
+    if size is not None and (size if isinstance(size, int) else tuple(size)) not in (height, (height, width)):
+        raise ValueError(
+            f"the images are {height}×{width} pixels, the UNet draws sample_size={size}: load them in that "
+            "size (image_size=...), or build a UNet with theirs"
+        )
     if kind not in PREDICTION_TYPES:
         expected = ", ".join(PREDICTION_TYPES)
         raise ValueError(f"prediction_type {kind!r} is unknown; expected one of {expected}")
