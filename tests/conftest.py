@@ -1,4 +1,4 @@
-"""Small things that several tests train on: a UNet of a few thousand weights, and pictures of two kinds."""
+"""Small things that several tests share: a UNet of a few thousand weights, pictures, a stand-in for the Hub."""
 
 import os
 
@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
+from hub_server import run_hub
+from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
 from helpers.datasets import ImageDataset
 from helpers.training import TrainingHistory, train
@@ -79,6 +81,25 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """The server in the Hub's place; the client has read its settings by now, so they are set there."""
+    with run_hub() as server:
+        settings = {
+            "ENDPOINT": server.url,
+            "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
+            "HF_HUB_CACHE": str(tmp_path / "cache"),
+            "HF_TOKEN_PATH": str(tmp_path / "token"),
+        }
+        for name, value in settings.items():
+            monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+        for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        disable_progress_bars()
+        yield server
+        enable_progress_bars()
 
 
 class Spy:

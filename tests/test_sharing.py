@@ -7,9 +7,8 @@ import pytest
 import torch
 from conftest import make_noise_scheduler, make_unet
 from diffusers import DDPMPipeline
-from hub_server import TOKEN, run_hub
+from hub_server import TOKEN
 from huggingface_hub import ModelCard, snapshot_download
-from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -54,25 +53,6 @@ def pipeline():
 @pytest.fixture
 def folder(pipeline, tmp_path):
     return save_with_card(pipeline, tmp_path / "faces", picture=Image.new("RGB", (32, 16)), **CARD)
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    """The server in the Hub's place; the client has read its settings by now, so they are set there."""
-    with run_hub() as server:
-        settings = {
-            "ENDPOINT": server.url,
-            "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
-            "HF_HUB_CACHE": str(tmp_path / "cache"),
-            "HF_TOKEN_PATH": str(tmp_path / "token"),
-        }
-        for name, value in settings.items():
-            monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
-        for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-            monkeypatch.delenv(name, raising=False)
-        disable_progress_bars()
-        yield server
-        enable_progress_bars()
 
 
 def test_the_card_says_what_the_hub_asks_for(pipeline, folder):
