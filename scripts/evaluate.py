@@ -44,16 +44,21 @@ def score_guidance(pipeline, plain, labels, real, steps: int, seed: int) -> dict
     }
 
 
+def draw(pipeline, samples: int, sampler: str, steps: int, seed: int) -> tuple:
+    """Draw so many images; return them, and their labels if the model can be asked for a class."""
+    pipeline.scheduler = make_scheduler(pipeline.scheduler, sampler)
+    labels = None
+    if hasattr(pipeline, "class_net"):  # equally many of each class
+        labels = torch.arange(samples) % len(pipeline.class_net.config.class_names)
+    return generate_images(pipeline, samples, labels=labels, num_inference_steps=steps, seed=seed), labels
+
+
 def score(name: str, folder: Path, samples: int, sampler: str, steps: int, seed: int) -> dict:
     """Draw the samples and compute all scores; return what goes into the file."""
     pipeline = load_pipeline(str(folder)).to(get_device())
-    pipeline.scheduler = make_scheduler(pipeline.scheduler, sampler)
-    everything = load_sprites("all")
-    real = extract_features(everything.as_tensor())  # once, for both tables
-    # Equally many of each class, for a model that can be asked for one.
-    labels = torch.arange(samples) % len(everything.class_names) if hasattr(pipeline, "class_net") else None
+    real = extract_features(load_sprites("all").as_tensor())  # once, for both tables
     begun = time.monotonic()
-    images = generate_images(pipeline, samples, labels=labels, num_inference_steps=steps, seed=seed)
+    images, labels = draw(pipeline, samples, sampler, steps, seed)
     seconds = time.monotonic() - begun
     splits = (load_sprites(split).as_tensor() for split in ("train", "test"))
     report = evaluation.evaluate(images, real, *splits, labels)

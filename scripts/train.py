@@ -5,13 +5,15 @@
     python scripts/train.py unconditional --start-from unconditional --seed 1 --learning-rate 0.001
 
 A run that is stopped goes on from its last checkpoint when the same command is given again. The last
-line trains shipped weights further: a new run with a new seed, from their values on.
+line trains shipped weights further: a new run with a new seed, from their values on. Weights that are
+there already and score clearly better than the new ones are kept, unless --force is given.
 """
 
 import argparse
-import hashlib
 import json
+import math
 import shlex
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import torch
 from diffusers import DDPMPipeline
 
 from helpers.datasets import load_sprites
+from helpers.evaluation import Score, load_classifier
 from helpers.evaluation.tables import markdown_table
 from helpers.files import describe_device, package_versions, write_folder
 from helpers.models import build_label_conditioned, build_unconditional
@@ -26,6 +29,7 @@ from helpers.pipelines import ConditionalDDPMPipeline
 from helpers.sampling import make_scheduler
 from helpers.training import TrainingConfig, TrainingHistory, choose_precision, get_device, train
 from helpers.weights import find_weights, load_pipeline
+from scripts import training_pictures
 from scripts.cards import stamp
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,13 +88,6 @@ def card_table(run: dict) -> str:
     return markdown_table(("", ""), [(name, str(value)) for name, value in rows.items() if value is not None])
 
 
-def checkpoint_name(model: str, seed: int, start: dict | None) -> str:
-    """Name the folder for a run's state; another start makes another run."""
-    if start is None:
-        return model
-    return f"{model}-seed{seed}-{hashlib.sha256(json.dumps(start).encode()).hexdigest()[:8]}"
-
-
 def read_options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -104,6 +101,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="another sprites.npz")
     parser.add_argument("--output", type=Path, default=ROOT / "weights", help="folder that holds them")
     parser.add_argument("--checkpoints", type=Path, default=ROOT / "runs", help="where to keep the state")
+    parser.add_argument("--force", action="store_true", help="replace weights that score better, too")
+    training_pictures.add_samples_option(parser)
     return parser.parse_args()
 
 
@@ -117,8 +116,53 @@ def repeat_command(args: argparse.Namespace) -> str:
     return shlex.join(["python", "scripts/train.py", args.model, *options])
 
 
+def is_clearly_lower(old: Score, new: Score) -> bool:
+    """Whether the old distance is lower by more than the 95 % interval of the difference of both."""
+    return new.value - old.value > math.hypot(new.value - new.low, old.high - old.value)
+
+
+def holds_rivals(place: Path, force: bool) -> bool:
+    """Whether there are weights to compare with; ValueError if they are damaged."""
+    return not force and (place / "model_index.json").is_file() and bool(find_weights(str(place)))
+
+
+def replace_weights(place: Path, new: Path, score: Score, samples: int) -> None:
+    """Put the new weights in the place of the old ones; exit with both scores if these are clearly better."""
+    old = training_pictures.score(load_pipeline(str(place)), samples)[1]
+    scores = f"Fréchet distance {old} of the weights there, {score} of the new ones, {samples:,} sprites each"
+    if is_clearly_lower(old, score):
+        advice = f"the new ones are in {new}; the same command with --force puts them there"
+        raise SystemExit(f"{place} is left as it was: {scores}; {advice}")
+    print(f"{place} is replaced: {scores}")
+    write_folder(place, lambda temporary: shutil.copytree(new, temporary, dirs_exist_ok=True))
+    shutil.rmtree(new)
+
+
+def keep(pipeline, run: dict, place: Path, averages: Path, losses: list[float], args) -> None:
+    """Write weights, record, picture and card; until they have scored, beside what is there already."""
+    rivals = holds_rivals(place, args.force)
+    folder = place.with_name(f"{place.name}-new") if rivals else place
+
+    def write(folder: Path) -> None:
+        pipeline.save_pretrained(folder)
+        (folder / "training.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+
+    write_folder(folder, write)
+    story = training_pictures.follow(folder, averages, losses, args.samples)
+    if rivals:
+        replace_weights(place, folder, story.end, args.samples)
+    print(training_pictures.write_story(story, place))
+    card, text = args.output / "README.md", training_pictures.card_text(story.scores, args.model)
+    stamp(card, args.model, card_table(run))
+    stamp(card, f"{args.model} training", text)
+
+
 def main() -> None:
     args = read_options()
+    place = (args.output / args.model).resolve()
+    load_classifier()  # what the end needs is missed now, not after hours
+    if holds_rivals(place, args.force):
+        print(f"{place} holds weights: the new ones replace them at the end, unless they score clearly worse")
     torch.manual_seed(args.seed)
     dataset, class_net = load_sprites("train", path=args.data), None
     if args.model == "unconditional":
@@ -134,29 +178,18 @@ def main() -> None:
     settings = {"num_steps": args.steps} | {
         name: getattr(args, name) for name in ("batch_size", "seed", "learning_rate", "snr_gamma")
     }
-    history = train(
-        unet,
-        noise_scheduler,
-        dataset,
-        condition=class_net,
-        checkpoint_dir=args.checkpoints / checkpoint_name(args.model, args.seed, start),
-        checkpoint_minutes=5,
-        **settings,
-    )
+    state = args.checkpoints / training_pictures.checkpoint_name(args.model, args.seed, start)
+    steps = training_pictures.average_steps(args.steps)
+    options = {"checkpoint_dir": state, "checkpoint_minutes": 5, "average_steps": steps}
+    history = train(unet, noise_scheduler, dataset, condition=class_net, **options, **settings)
     data = f"{args.data or 'data/sprites.npz'}, split train"
     run = record(TrainingConfig(**settings), history, command=command, started_from=start, data=data)
-
-    def write(folder: Path) -> None:
-        if class_net is None:
-            pipeline = DDPMPipeline(unet.cpu(), noise_scheduler)
-        else:
-            pipeline = ConditionalDDPMPipeline(unet.cpu(), class_net.cpu(), make_scheduler(noise_scheduler))
-        pipeline.save_pretrained(folder)
-        (folder / "training.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
-
-    write_folder(args.output / args.model, write)
-    stamp(args.output / "README.md", args.model, card_table(run))
-    print(f"{args.output / args.model}: loss {run['mean_loss_of_last_500_steps']}, {run['seconds']} s")
+    if class_net is None:
+        pipeline = DDPMPipeline(unet.cpu(), noise_scheduler)
+    else:
+        pipeline = ConditionalDDPMPipeline(unet.cpu(), class_net.cpu(), make_scheduler(noise_scheduler))
+    keep(pipeline, run, place, state, history.losses, args)
+    print(f"{place}: loss {run['mean_loss_of_last_500_steps']}, {run['seconds']} s")
 
 
 if __name__ == "__main__":

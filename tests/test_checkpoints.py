@@ -8,7 +8,7 @@ import torch
 from conftest import Spy, make_dataset, short_run
 
 from helpers.files import write_folder
-from helpers.training import TrainingDivergedError
+from helpers.training import TrainingDivergedError, checkpoints
 from helpers.training.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -166,6 +166,26 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     read = dataset.now
     assert small_run(tmp_path, dataset, num_steps=3) == first
     assert dataset.now == read + 20  # one item, for the check of its shape
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole_and_the_run_goes_on_from_it(tmp_path, monkeypatch):
+    whole, calls = checkpoints.save_file, []
+
+    def fill_disk(tensors, path):
+        whole(tensors, path)
+        calls.append(path)
+        if len(calls) == 3:
+            path.write_bytes(path.read_bytes()[:1000])
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "save_file", fill_disk)
+    with pytest.raises(OSError, match="No space left"):
+        small_run(tmp_path / "full", num_steps=4, checkpoint_steps=1)
+    assert [path.name for path in (tmp_path / "full").iterdir() if path.name[0] == "."] == []
+    assert steps(tmp_path / "full") == [1, 2]
+    assert_finite(list_checkpoints(tmp_path / "full")[-1])
+    again = small_run(tmp_path / "full", num_steps=4)
+    assert again.losses == small_run(tmp_path / "other", num_steps=4).losses
 
 
 class TurnsToNaN(Spy):

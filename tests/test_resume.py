@@ -95,6 +95,18 @@ def test_damaged_newest_checkpoint_stops_the_resume_and_the_one_before_it_works(
     assert short_run(4, checkpoint_dir=tmp_path).losses == whole.losses
 
 
+def test_a_run_goes_on_with_another_number_of_threads(tmp_path):
+    whole = short_run(6, checkpoint_dir=tmp_path, checkpoint_steps=3)
+    shutil.rmtree(list_checkpoints(tmp_path)[-1])  # as if it had been killed after step 3
+    torch.set_num_threads(2)
+    try:
+        again = short_run(6, checkpoint_dir=tmp_path)
+    finally:
+        torch.set_num_threads(1)
+    # Sums are taken in another order, so no more than nearly the same.
+    assert again.losses == pytest.approx(whole.losses, abs=1e-4) and again.losses[:3] == whole.losses[:3]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_on_cuda_a_resume_is_exact_with_deterministic_algorithms(tmp_path, monkeypatch):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

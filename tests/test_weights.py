@@ -16,7 +16,7 @@ from helpers.datasets import load_sprites
 from helpers.evaluation import label_accuracy
 from helpers.sampling import generate_images, make_scheduler
 from helpers.weights import load_pipeline
-from scripts import train
+from scripts import train, training_pictures
 from scripts.make_sprites import __main__ as make_sprites
 
 WEIGHTS = train.ROOT / "weights"
@@ -93,6 +93,20 @@ def test_card_shows_what_the_training_recorded(name):
     assert 0 < run["mean_loss_of_last_500_steps"] < 0.2
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_card_shows_the_way_of_the_training_where_it_is_stored(name):
+    card = (WEIGHTS / "README.md").read_text(encoding="utf-8")
+    text = card.split(f"<!-- {name} training -->\n")[1].split(f"<!-- /{name} training -->")[0].strip()
+    file, run = WEIGHTS / f"{name}_training.json", WEIGHTS / name / "training.json"
+    if not file.is_file():
+        assert not text and not file.with_suffix(".png").is_file()
+        return
+    scores = json.loads(file.read_text(encoding="utf-8"))
+    assert text == training_pictures.card_text(scores, name)
+    assert scores["command"] == json.loads(run.read_text(encoding="utf-8"))["command"]
+    assert file.with_suffix(".png").stat().st_size <= 60_000
+
+
 def test_conditional_weights_draw_what_is_asked_for(one_thread):
     pipeline, labels = load_pipeline("label_conditioned"), torch.arange(20) % 5
     images = generate_images(pipeline, 20, labels=labels, seed=0)
@@ -138,8 +152,10 @@ def call_script(main, *options) -> None:
 def train_three_steps(folder: Path, name: str, model: str, *options) -> None:
     """Train with scripts/train.py into `folder/name`; the state goes to `folder/name-runs`."""
     paths = ("--data", folder / "data" / "sprites.npz", "--output", folder / name)
-    state = ("--checkpoints", folder / f"{name}-runs")
-    call_script(train.main, model, "--steps", 3, "--batch-size", 4, "--seed", 7, *paths, *state, *options)
+    options = ("--checkpoints", folder / f"{name}-runs", "--samples", 200, *options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_pictures, "STEPS", 2)  # scores in a moment
+        call_script(train.main, model, "--steps", 3, "--batch-size", 4, "--seed", 7, *paths, *options)
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -148,7 +164,8 @@ def trained(request, tmp_path_factory, one_thread):
     folder, name = tmp_path_factory.mktemp("a training"), request.param
     data, weights = folder / "data", folder / "weights"
     weights.mkdir()
-    card = f"# Weights\n\n<!-- {name} -->\n<!-- /{name} -->\n\nThe end.\n"
+    places = "\n\n".join(f"<!-- {marker} -->\n<!-- /{marker} -->" for marker in (name, f"{name} training"))
+    card = f"# Weights\n\n{places}\n\nThe end.\n"
     (weights / "README.md").write_text(card, encoding="utf-8")
     call_script(make_sprites.main, "--per-class", 10, "--output", data)
     train_three_steps(folder, "weights", name)
@@ -166,8 +183,11 @@ def test_script_writes_a_pipeline_its_record_and_its_card(trained):
     assert run["config"]["num_steps"] == 3 and run["images_seen"] == 12
     card = (weights / "README.md").read_text(encoding="utf-8")
     assert f"<!-- {name} -->\n{train.card_table(run)}\n<!-- /{name} -->" in card
+    assert f"<!-- {name} training -->\n![Rows of sprites after 3 steps of training, and one" in card
     assert "| seed | 7 |" in card and card.endswith("\n\nThe end.\n")
-    assert {path.name for path in weights.iterdir()} == {"README.md", name}
+    assert {path.name for path in weights.iterdir()} == {
+        *("README.md", name, f"{name}_training.json", f"{name}_training.png")
+    }
     assert [path.name for path in (folder / "weights-runs" / name).iterdir()] == ["checkpoint-00000003"]
 
 

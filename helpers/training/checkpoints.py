@@ -2,14 +2,17 @@
 
 import json
 import os
+import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
+from torch import nn
 
-from ..files import write_folder
+from ..files import write_file, write_folder
 
 PREFIX = "checkpoint-"
 
@@ -54,3 +57,43 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], d
             f"checkpoint {path} is damaged ({error}); delete this folder to resume from the one before it, "
             "or pass resume=False to start anew"
         ) from error
+
+
+def save_average(folder: str | os.PathLike, step: int, modules: nn.Module, averages: Iterable) -> None:
+    """Write the averaged weights to `folder/average-00001234.safetensors`.
+
+    Names are those of `ModuleList([unet])`, or of `ModuleList([unet, condition])` if that is trained too;
+    `averages` are in the order of the parameters of `modules`.
+    """
+    parts = nn.ModuleList(modules.children())
+    names = [name for name, _ in parts.named_parameters()]
+    tensors = parts.state_dict() | dict(zip(names, averages, strict=True))
+    copies = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+    write_file(Path(folder) / f"average-{step:08d}.safetensors", save(copies))
+
+
+def list_averages(folder: str | os.PathLike) -> dict[int, Path]:
+    """Return the files that `save_average` wrote to `folder`, by their steps, in order."""
+    found = [(re.fullmatch(r"average-(\d+)\.safetensors", p.name), p) for p in Path(folder).glob("average-*")]
+    return dict(sorted((int(match[1]), path) for match, path in found if match))
+
+
+def drop_averages(folder: str | os.PathLike, after: int) -> None:
+    """Delete averaged weights of later steps than `after`."""
+    for step, path in list_averages(folder).items():
+        if step > after:
+            path.unlink(missing_ok=True)
+
+
+def load_average(path: str | os.PathLike, *modules: nn.Module) -> None:
+    """Load averaged weights into the UNet, and into the condition if that was trained too.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or these are not the modules that were trained.
+    """
+    try:
+        nn.ModuleList(modules).load_state_dict(load_file(path))
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise ValueError(f"{path} is damaged, or holds other modules than these ({error})") from error

@@ -3,7 +3,7 @@
 import reprlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..datasets.core import class_weights
 from ..progress import progress_bar
-from .checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
+from .checkpoints import drop_averages, list_checkpoints, load_checkpoint, save_average, save_checkpoint
 from .config import TrainingConfig, TrainingHistory, check_run, get_device
 from .data_order import ResumableBatchSampler
 from .tracking import check_tracking, track
@@ -44,6 +44,7 @@ def train(
     checkpoint_dir: str | Path | None = None,
     checkpoint_steps: int | None = None,
     checkpoint_minutes: float | None = None,
+    average_steps: Sequence[int] = (),
     resume: bool = True,
     log_with: str | None = None,
     log_dir: str | Path | None = None,
@@ -83,6 +84,8 @@ def train(
         By default `get_device()`.
     checkpoint_dir, checkpoint_steps, checkpoint_minutes : path-like, int, float, optional
         Where to write the state, and every how many steps or minutes; the end is always written.
+    average_steps : sequence of int
+        Write the averaged weights at these steps into `checkpoint_dir` too, see `save_average`.
     resume : bool
         Continue from the newest checkpoint in `checkpoint_dir`, and end as a run that was never stopped:
         bit for bit where the same seed gives the same weights.
@@ -108,6 +111,8 @@ def train(
     given = locals()
     config = TrainingConfig(**{field.name: given[field.name] for field in fields(TrainingConfig)})
     device = torch.device(device or get_device())
+    if average_steps and not checkpoint_dir:
+        raise ValueError("average_steps needs a checkpoint_dir to write to")
     # The caller's random numbers and Accelerator go on as if nothing had happened here.
     with torch.random.fork_rng(), _separate_accelerate_state():
         first = check_run(unet, noise_scheduler, dataset, config, device)
@@ -119,8 +124,11 @@ def train(
         trainer.settings["data and labels"] = fingerprint()
         if checkpoint_dir and resume:
             _resume(trainer, checkpoint_dir)
+        if checkpoint_dir:  # of another run, or to be written again
+            drop_averages(checkpoint_dir, after=trainer.step)
+        due = (checkpoint_steps, checkpoint_minutes, average_steps)
         with track(trainer, tracking) as log:
-            _run(trainer, dataset, checkpoint_dir, checkpoint_steps, checkpoint_minutes, log)
+            _run(trainer, dataset, checkpoint_dir, *due, log)
     trainer.ema.copy_to(trainer.parameters)
     trainer.modules.eval()
     return trainer.history
@@ -163,7 +171,7 @@ def _resume(trainer: Trainer, folder: str | Path) -> None:
     trainer.restore(tensors, info)
 
 
-def _run(trainer: Trainer, dataset, folder, every_steps, every_minutes, log: Callable[[], None]) -> None:
+def _run(trainer: Trainer, dataset, folder, every_steps, every_minutes, average_steps, log) -> None:
     """Take the remaining steps and log each, writing the state when it is due and at the end."""
     config = trainer.config
     weights = class_weights(dataset) if config.balanced else None
@@ -180,7 +188,10 @@ def _run(trainer: Trainer, dataset, folder, every_steps, every_minutes, log: Cal
             running = loss if running is None else 0.98 * running + 0.02 * loss
             bar.set_postfix_str(f"loss {running:.4f}", refresh=False)
             bar.update()
-            log()  # before the checkpoint, so that a resumed run has each step once
+            # Both before the checkpoint: a run that goes on from it comes by here no more.
+            log()
+            if trainer.step in average_steps and folder and trainer.accelerator.is_main_process:
+                save_average(folder, trainer.step, trainer.modules, trainer.ema.shadow_params)
             due = trainer.step == config.num_steps or (every_steps and trainer.step % every_steps == 0)
             if due or (every_minutes and time.monotonic() - saved >= 60 * every_minutes):
                 trainer.check_weights()
