@@ -1,4 +1,4 @@
-"""Small things that several tests share: a UNet of a few thousand weights, pictures, a stand-in for the Hub."""
+"""Small things that several tests share: tiny UNets, pictures, and a stand-in for the Hub."""
 
 import os
 
