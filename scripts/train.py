@@ -101,6 +101,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="another sprites.npz")
     parser.add_argument("--output", type=Path, default=ROOT / "weights", help="folder that holds them")
     parser.add_argument("--checkpoints", type=Path, default=ROOT / "runs", help="where to keep the state")
+    parser.add_argument("--log-with", choices=["tensorboard", "wandb"], help="follow the run")
+    parser.add_argument("--sample-every", type=int, help="draw pictures for the log every so many steps")
     parser.add_argument("--force", action="store_true", help="replace weights that score better, too")
     training_pictures.add_samples_option(parser)
     return parser.parse_args()
@@ -181,6 +183,7 @@ def main() -> None:
     state = args.checkpoints / training_pictures.checkpoint_name(args.model, args.seed, start)
     steps = training_pictures.average_steps(args.steps)
     options = {"checkpoint_dir": state, "checkpoint_minutes": 5, "average_steps": steps}
+    options |= {"log_with": args.log_with, "sample_every": args.sample_every}
     history = train(unet, noise_scheduler, dataset, condition=class_net, **options, **settings)
     data = f"{args.data or 'data/sprites.npz'}, split train"
     run = record(TrainingConfig(**settings), history, command=command, started_from=start, data=data)
