@@ -169,10 +169,6 @@ BAD_SETTINGS = {
     },
     "log_dir is for a tracker: pass log_with=": {"log_with": None, "log_dir": "somewhere"},
     "sample_every must be at least 1, or None for no samples; got 0": {"sample_every": 0},
-    r"they are \(3, 8, 8\), the UNet's in_channels and sample_size make \(3, 16, 16\)": {
-        "sample_every": 5,
-        "unet": make_unet(),
-    },
     r"pictures of 1 or 3 channels .* they are \(2, 8, 8\)": {
         "sample_every": 5,
         "unet": make_unet(size=8, in_channels=2),

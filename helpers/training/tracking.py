@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from accelerate.tracking import get_available_trackers
 
-from ..sampling import check_steps, good_steps, image_shape, make_scheduler, sample_images
+from ..sampling import check_steps, good_steps, make_scheduler, sample_images
 from .trainer import Trainer
 
 TRACKERS = {"tensorboard": ("tensorboard", "torch.utils.tensorboard"), "wandb": ("wandb",)}
@@ -52,10 +52,10 @@ def check_tracking(log_with, log_dir, checkpoint_dir, sample_every, unet, noise_
     if sample_every is None:
         return Tracking(log_with, log_dir)
     image, label = first
-    if image_shape(unet) != image.shape or image.shape[0] not in (1, 3):
+    if image.shape[0] not in (1, 3) or unet.config.sample_size is None:
         raise ValueError(
-            f"sample_every draws pictures of 1 or 3 channels in the size of the images: they are "
-            f"{tuple(image.shape)}, the UNet's in_channels and sample_size make {image_shape(unet)}"
+            f"sample_every draws pictures of 1 or 3 channels in the UNet's sample_size: they are "
+            f"{tuple(image.shape)}, sample_size={unet.config.sample_size}"
         )
     scheduler = make_scheduler(noise_scheduler)
     check_steps(scheduler, _sample_steps(scheduler))
