@@ -64,10 +64,12 @@ def test_the_solution_passes_the_self_check(names, capsys, number):
         (1, "epochs = 400 * 32 / 153", "the other 25 emoji are left out"),
         (2, "best_run = max(runs, key=lambda n: runs[n][-1]['distance_to_emoji']['value'])", "the farthest"),
         (3, "factors = [0.25] * 4", "twice as much"),
+        (3, "factors = 8 / 28", "four factors"),
         (4, "effective_weight = lambda W, A, B, alpha: W + B @ A", "alpha / r"),
         (4, "effective_weight = lambda W, A, B, alpha: W", "not quite"),
         (5, "frozen = unet", "work on a copy"),
         (5, "frozen = copy.deepcopy(unet)", "tensors are trained"),
+        (5, "frozen = copy.deepcopy(unet.requires_grad_(False))", "undo"),
         (6, "between = lambda share: tuned", "work on a copy"),
     ],
 )
