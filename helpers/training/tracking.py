@@ -143,9 +143,10 @@ def _draw(trainer: Trainer, tracking: Tracking) -> torch.Tensor:
 
 def make_grid(images: torch.Tensor) -> np.ndarray:
     """Put images [n, c, h, w] in [-1, 1] into one picture uint8 [height, width, 3], small ones enlarged."""
+    from torchvision import utils  # slow to import, so only when there is something to draw
+
     scale = -(-TILE // images.shape[-1])
     # Weights that are about to diverge may draw NaN: a black pixel, and the run says so itself.
-    pixels = ((images.nan_to_num(-1) + 1) * 127.5).round().byte().expand(-1, 3, -1, -1)
-    tiles = pixels.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
-    rows = [torch.cat(tuple(row), dim=2) for row in tiles.split(COLUMNS)]
-    return torch.cat(rows, dim=1).permute(1, 2, 0).numpy()
+    pixels = ((images.nan_to_num(-1) + 1) * 127.5).round().byte()
+    grid = utils.make_grid(pixels, nrow=COLUMNS, padding=0)
+    return grid.repeat_interleave(scale, 1).repeat_interleave(scale, 2).permute(1, 2, 0).numpy()
