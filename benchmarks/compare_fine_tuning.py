@@ -13,6 +13,7 @@ import torch
 from diffusers.training_utils import EMAModel
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import save
+from torch.optim.lr_scheduler import LambdaLR
 
 from benchmarks.json_files import machine_facts, parse_options, read_or_begin, write_json
 from helpers import RESULTS
@@ -21,8 +22,8 @@ from helpers.evaluation import (
     Score,
     copy_rates,
     extract_features,
+    fine_tuning_table,
     kernel_distance,
-    markdown_table,
     nearest_neighbours,
     real_halves,
 )
@@ -35,7 +36,7 @@ from scripts.cards import stamp
 README = Path(__file__).with_name("README.md")
 GROUP = "Smileys & Emotion"
 # What the shipped weights were trained with is a rate of 2e-3. min-SNR weights: arXiv 2303.09556.
-BATCH_SIZE, NEW_RATE, TUNING_RATE, SNR_GAMMA = 32, 2e-3, 1e-3, 5.0
+BATCH_SIZE, NEW_RATE, TUNING_RATE, WARMUP_STEPS, SNR_GAMMA = 32, 2e-3, 1e-3, 50, 5.0
 # LoRA (arXiv 2106.09685) beside the attention's projections and the convolutions of the residual blocks.
 LORA = {"r": 8, "lora_alpha": 8, "target_modules": ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"]}
 LAST_LAYERS = ("up_blocks.2", "conv_norm_out", "conv_out")
@@ -71,20 +72,25 @@ def train_steps(unet, parameters, noise_scheduler, dataset, learning_rate: float
     """Take one step after the other: the loop of notebook 04, for ever. Yields the average after each."""
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate)
     ema = EMAModel(parameters, decay=0.9995, use_ema_warmup=True, power=3 / 4)
-    dataloader, step = make_dataloader(dataset, BATCH_SIZE, seed=0), 0
+    dataloader = make_dataloader(dataset, BATCH_SIZE, seed=0)
+    lr_scheduler = LambdaLR(optimizer, lambda step: min(1, (step + 1) / WARMUP_STEPS))
     torch.manual_seed(0)
     while True:
         for images, _ in dataloader:
-            step += 1
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate * min(1, step / 50)
             loss = diffusion_loss(unet, noise_scheduler, images, snr_gamma=SNR_GAMMA)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
+            lr_scheduler.step()
             optimizer.zero_grad()
             ema.step(parameters)
             yield ema
+
+
+def with_mirrored(dataset) -> torch.Tensor:
+    """All pictures and their mirror images: as in training, and over the 200 that a score needs."""
+    images = dataset.as_tensor()
+    return torch.cat([images, images.flip(-1)])
 
 
 class Judge:
@@ -92,9 +98,7 @@ class Judge:
 
     def __init__(self, noise_scheduler, dataset, samples: int):
         self.scheduler, self.samples = make_scheduler(noise_scheduler), samples
-        emoji = dataset.as_tensor()
-        # The training mirrors pictures, too; and the kernel distance asks for 200.
-        self.emoji_features = extract_features(torch.cat([emoji, emoji.flip(-1)]))
+        self.emoji_features = extract_features(with_mirrored(dataset))
         self.sprite_features = extract_features(load_sprites("test").as_tensor())
 
     def __call__(self, unet, training_images) -> dict:
@@ -102,7 +106,6 @@ class Judge:
         with torch.random.fork_rng():
             images = quantize(sample_images(unet, self.scheduler, self.samples)).nan_to_num(0)
         features = extract_features(images)
-        training_images = torch.cat([training_images, training_images.flip(-1)])
         exact, near = copy_rates(images, training_images)
         nearest = nearest_neighbours(images, training_images)[0][:, 0]
         scores = {
@@ -124,7 +127,7 @@ def run(way: tuple, steps: Sequence[int], noise_scheduler, dataset, judge: Judge
         if step in steps:
             ema.store(parameters)
             ema.copy_to(parameters)
-            rows.append({"step": step} | judge(unet, dataset.as_tensor()))
+            rows.append({"step": step} | judge(unet, with_mirrored(dataset)))
             ema.restore(parameters)
             distance = Score(**rows[-1]["distance_to_emoji"])
             print(
@@ -156,25 +159,13 @@ def describe_ways(noise_scheduler, dataset, rounds: int = 40) -> dict:
 def floors(judge: Judge, dataset) -> dict:
     """What real pictures score: halves of all emoji, sprites, and held-out emoji beside those trained on."""
     half, other = real_halves(extract_features(load_emoji("all", image_size=16).as_tensor()))
-    known, held_out = dataset.as_tensor(), load_emoji("test", image_size=16, group=GROUP).as_tensor()
-    nearest, _ = nearest_neighbours(held_out, torch.cat([known, known.flip(-1)]))
+    held_out = load_emoji("test", image_size=16, group=GROUP).as_tensor()
+    nearest, _ = nearest_neighbours(held_out, with_mirrored(dataset))
     return {
         "halves_of_all_emoji": kernel_distance(half, other)._asdict(),
         "sprites_to_emoji": kernel_distance(judge.sprite_features, judge.emoji_features)._asdict(),
         "nearest_of_held_out": float(nearest.median()),
     }
-
-
-def table(result: dict) -> str:
-    """Make the Markdown table: a row per way, at the last number of steps that all were scored at."""
-    step, lines = min(rows[-1]["step"] for rows in result["curves"].values()), []
-    for name, way in result["ways"].items():
-        row = next(row for row in result["curves"][name] if row["step"] == step)
-        minutes, size = step * way["seconds_per_step"] / 60, way["file_bytes"] / 1e6
-        facts = [f"{way['learning_rate']:g}", f"{way['parameters']:,}", f"{size:.1f} MB", f"{minutes:.1f}"]
-        lines.append([name, *facts, f"{Score(**row['distance_to_emoji']):.2f}"])
-    head = ["trained", "learning rate", "parameters", "file", f"minutes for {step:,} steps"]
-    return markdown_table([*head, "kernel distance to emoji"], lines)
 
 
 def main() -> None:
@@ -200,7 +191,7 @@ def main() -> None:
     result["ways"] = describe_ways(noise_scheduler, dataset)
     write_json(args.output, result)
     if args.output == RESULTS / "fine_tuning.json":
-        stamp(README, "fine-tuning", table(result))
+        stamp(README, "fine-tuning", fine_tuning_table(result))
 
 
 if __name__ == "__main__":

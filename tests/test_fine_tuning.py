@@ -9,6 +9,7 @@ from PIL import Image
 
 from benchmarks import compare_fine_tuning as bench
 from helpers.datasets import load_emoji
+from helpers.evaluation import fine_tuning_table
 from helpers.sampling import make_scheduler, sample_images
 from helpers.sharing import push_to_hub, save_with_card
 from helpers.training import train
@@ -72,7 +73,7 @@ def test_the_table_holds_a_line_for_each_way():
     score = {"value": 0.1, "low": 0.05, "high": 0.15, "num_samples": 300}
     way = {"parameters": 1000, "file_bytes": 4000, "seconds_per_step": 0.5, "learning_rate": 2e-3}
     rows = [{"step": step, "distance_to_emoji": score} for step in (60, 120)]
-    table = bench.table({"curves": {n: rows for n in bench.WAYS}, "ways": {n: way for n in bench.WAYS}})
+    table = fine_tuning_table({"curves": {n: rows for n in bench.WAYS}, "ways": {n: way for n in bench.WAYS}})
     assert "minutes for 120 steps" in table and table.count("| 1.0 | 0.10 [0.05, 0.15] |") == len(bench.WAYS)
 
 

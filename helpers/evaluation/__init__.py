@@ -13,6 +13,7 @@ from .report import Report, evaluate, real_halves
 from .tables import (
     ablation_table,
     comparison_table,
+    fine_tuning_table,
     guidance_table,
     markdown_table,
     quality_curves,
@@ -32,6 +33,7 @@ __all__ = [
     "copy_rates",
     "evaluate",
     "extract_features",
+    "fine_tuning_table",
     "frechet_distance",
     "guidance_table",
     "kernel_distance",

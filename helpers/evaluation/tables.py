@@ -111,3 +111,18 @@ def quality_curves(rows: Sequence[dict]) -> dict[str, list[tuple]]:
         value, low, high, _ = Score(**row["frechet_distance"])
         curves.setdefault(row["name"], []).append((row["model_calls"], value, low, high))
     return curves
+
+
+def fine_tuning_table(result: Mapping) -> str:
+    """Table of the ways to fine-tune in `results/fine_tuning.json`, at the last step that all were scored at.
+
+    `result` has `ways` (name: learning rate, parameters, bytes, seconds) and `curves` (name: scored steps).
+    """
+    step, lines = min(rows[-1]["step"] for rows in result["curves"].values()), []
+    for name, way in result["ways"].items():
+        row = next(row for row in result["curves"][name] if row["step"] == step)
+        minutes, size = step * way["seconds_per_step"] / 60, way["file_bytes"] / 1e6
+        facts = [f"{way['learning_rate']:g}", f"{way['parameters']:,}", f"{size:.1f} MB", f"{minutes:.1f}"]
+        lines.append([name, *facts, f"{Score(**row['distance_to_emoji']):.2f}"])
+    head = ["trained", "learning rate", "parameters", "file", f"minutes for {step:,} steps"]
+    return markdown_table([*head, "distance to emoji"], lines)
