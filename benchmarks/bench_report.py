@@ -118,6 +118,23 @@ def machine_rows(result: dict, at_score: str) -> list[tuple[str, str, str, float
     ]
 
 
+def summary(result: dict) -> str:
+    """Say in two sentences, for the first page, what the recipe of the notebooks gives a learner."""
+    ten = result["budget_minutes"] / 6
+    peer = min(PEERS, key=lambda name: value_at(result, name, ten))
+    scores = {name: f"{value_at(result, name, ten):.1f}" for name in ("ours", "textbook", peer)}
+    seconds = {
+        name: statistics.median(times) for name, times in result["machine"]["seconds_for_16_sprites"].items()
+    }
+    floor = result["floor"]["frechet_distance"]["value"]
+    return (
+        f"After {ten:g} minutes of training on two cores, the recipe of these notebooks draws sprites at a "
+        f"Fréchet distance of {scores['ours']} from real ones. The textbook recipe is at "
+        f"{scores['textbook']}, {peer} at {scores[peer]}, and real sprites at {floor:.1f}. Then 16 sprites "
+        f"take {seconds['ours']:.1f} seconds; with the textbook's sampler {seconds['textbook']:.0f}."
+    )
+
+
 def headline_table(result: dict) -> str:
     """Make the Markdown table of what was aimed at and what came out."""
     rows = [
@@ -173,8 +190,9 @@ def main() -> None:
     write_file(args.results.with_suffix(".png"), plot(result).to_png())
     # A short run is for looking at; only the full one is what the READMEs speak of.
     if args.results == RESULTS / "benchmark.json" or args.root != ROOT:
-        for page in (args.root / "README.md", args.root / "benchmarks" / "README.md"):
-            stamp(page, "benchmark", headline_table(result))
+        stamp(args.root / "README.md", "benchmark", summary(result))
+        page = args.root / "benchmarks" / "README.md"
+        stamp(page, "benchmark", headline_table(result))
         stamp(page, "runs", runs_table(result))
         stamp(page, "recipes", recipes_table(result))
     print(headline_table(result))

@@ -1,6 +1,8 @@
-"""The UNets and the noise scheduler of the series, built by name."""
+"""The UNets and the noise scheduler of the series, built by name, and what a pass through a UNet costs."""
 
+import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
+from torch.utils.flop_counter import FlopCounterMode
 
 from .pipelines import LabelEmbedder
 
@@ -41,3 +43,56 @@ def build_label_conditioned(class_names) -> tuple[UNet2DConditionModel, LabelEmb
 def build_noise_scheduler() -> DDPMScheduler:
     """Build the noise scheduler of the series: 500 timesteps, cosine (arXiv 2102.09672)."""
     return DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2")
+
+
+def dry_run(unet) -> tuple[torch.nn.Module, list[torch.Tensor]]:
+    """Copy a UNet without its numbers, and make inputs for one image: shapes and costs without arithmetic.
+
+    Returns
+    -------
+    skeleton, inputs : UNet on the "meta" device, and what to call it with
+        `skeleton(*inputs)` gives outputs that have a shape and no values.
+
+    Raises
+    ------
+    ValueError
+        If the UNet's configuration has no sample_size.
+    """
+    size = unet.config.sample_size
+    if size is None:
+        raise ValueError("this UNet has no sample_size: unet.register_to_config(sample_size=16) sets it")
+    size = (size, size) if isinstance(size, int) else tuple(size)
+    with torch.device("meta"):
+        inputs = [torch.empty(1, unet.config.in_channels, *size), torch.zeros(1)]
+        if "cross_attention_dim" in unet.config:
+            inputs.append(torch.empty(1, 1, unet.config.cross_attention_dim))
+        return type(unet).from_config(unet.config), inputs
+
+
+def gflop_by_size(unet) -> dict[str, float]:
+    """Count the arithmetic of one forward pass for one image, by the size that its blocks work at.
+
+    Returns
+    -------
+    dict of str to float
+        GFLOP, 10⁹ additions and multiplications, by "16×16" and so on, the largest size first. A change of
+        size counts with the block that does it; the two layers for the timestep are left out.
+
+    Raises
+    ------
+    ValueError
+        If the UNet's configuration has no sample_size.
+    """
+    skeleton, inputs = dry_run(unet)
+    with FlopCounterMode(display=False) as counter:
+        skeleton(*inputs)
+    flop = {name: sum(kinds.values()) for name, kinds in counter.get_flop_counts().items()}
+    height, width = inputs[0].shape[-2:]
+    last, sizes = len(unet.down_blocks) - 1, {}
+    for level in range(last + 1):
+        parts = [f"down_blocks.{level}", f"up_blocks.{last - level}"]
+        parts += ["conv_in", "conv_out"] if level == 0 else []
+        parts += ["mid_block"] if level == last else []
+        total = sum(flop.get(f"{type(unet).__name__}.{part}", 0) for part in parts)
+        sizes[f"{height >> level}×{width >> level}"] = total / 1e9
+    return sizes

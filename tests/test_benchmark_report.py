@@ -109,13 +109,13 @@ def test_report_stamps_tables_and_draws_the_plot(tmp_path, monkeypatch, capsys):
     page = (tmp_path / "benchmarks" / "README.md").read_text(encoding="utf-8")
     assert bench_report.runs_table(make_result()) in page
     assert page.count("| ours |") == 4 and "| real sprites |" in page
-    assert bench_report.headline_table(make_result()) in (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert bench_report.summary(make_result()) in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
     ("page", "marker", "results", "table"),
     [
-        ("README.md", "benchmark", "benchmark", bench_report.headline_table),
+        ("README.md", "benchmark", "benchmark", bench_report.summary),
         ("benchmarks/README.md", "benchmark", "benchmark", bench_report.headline_table),
         ("benchmarks/README.md", "runs", "benchmark", bench_report.runs_table),
         ("benchmarks/README.md", "recipes", "benchmark", bench_report.recipes_table),

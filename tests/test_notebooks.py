@@ -13,7 +13,7 @@ from helpers.plotting import plot_generated_images
 from helpers.training import train
 from helpers.weights import load_pipeline
 
-FIRST, SECOND = NOTEBOOKS[:2]
+SECOND = NOTEBOOKS[1]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -48,48 +48,6 @@ class TestEveryNotebook:
         text = "\n".join(c["source"] for c in notebook["cells"] if c["cell_type"] == "markdown")
         exercises = len(re.findall(r"^\*\*Exercise \d+", text, flags=re.MULTILINE))
         assert exercises >= 5 and text.count("<summary>Solution</summary>") == exercises
-
-
-@pytest.fixture
-def names():
-    """What notebook 01 has defined when its reader gets to the exercises."""
-    torch.manual_seed(0)
-    noise_scheduler = DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2")
-    return {
-        "torch": torch,
-        "device": torch.device("cpu"),
-        "noise_scheduler": noise_scheduler,
-        "betas": noise_scheduler.betas,
-        "alphas_cumprod": noise_scheduler.alphas_cumprod,
-        "x_t": torch.randn(1, 3, 16, 16),
-        "some_noise": torch.randn(1, 3, 16, 16),
-    }
-
-
-@pytest.mark.parametrize(
-    ("number", "function"), [(1, "signal_to_noise_ratio"), (3, "estimate_x_0"), (7, "one_step")]
-)
-def test_the_solution_passes_the_self_check(names, capsys, number, function):
-    answer = solution(FIRST, number)
-    exec(answer, names)
-    # A stub's line for a number stands below its function, and must not undo the answer.
-    check = check_cell(FIRST, function).replace("first_noisier_t = ...  # your number", "")
-    exec(check, names)
-    assert capsys.readouterr().out.strip() == "right"
-
-
-@pytest.mark.parametrize(
-    ("function", "wrong"),
-    [
-        ("signal_to_noise_ratio", "lambda t: 1 - alphas_cumprod[t]"),
-        ("estimate_x_0", "lambda x_t, noise_pred, t: x_t.clamp(-1, 1)"),
-        ("one_step", "lambda x_0_estimate, x_t, t, z: x_t"),
-    ],
-)
-def test_a_wrong_answer_does_not_pass_the_self_check(names, capsys, function, wrong):
-    names |= {function: eval(wrong, names), "first_noisier_t": 248}
-    exec(check_cell(FIRST, function).replace("first_noisier_t = ...  # your number", ""), names)
-    assert capsys.readouterr().out.strip() == "not quite"
 
 
 # --- notebook 02 ----------------------------------------------------------------------------------

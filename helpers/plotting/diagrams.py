@@ -1,10 +1,12 @@
-"""Diagrams that are drawn from the model itself: a UNet with its shapes."""
+"""Diagrams: a UNet, drawn from the model itself, and the two ways of counting noisy images."""
 
-import torch
+import itertools
+
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from ..models import dry_run
 from .style import BLUE, FONT, GREEN, INK, STYLE, VERMILION, WIDTH, new_figure
 
 BOX, ROW = (240, 58), 92  # a block's width and height, and the distance of two levels, in screen pixels
@@ -30,8 +32,6 @@ def plot_unet(unet) -> Figure:
     """
     if not all(hasattr(unet, part) for part in ("down_blocks", "mid_block", "up_blocks", "config")):
         raise TypeError(f"expected a UNet2DModel or UNet2DConditionModel; got {type(unet).__name__}")
-    if unet.config.sample_size is None:
-        raise ValueError("this UNet has no sample_size: set it, as in unet.register_to_config(sample_size=16)")
     shapes, levels = _trace_shapes(unet), len(unet.down_blocks)
     height = ROW * (levels + 1) + 34
     with rc_context(STYLE):
@@ -61,21 +61,15 @@ def plot_unet(unet) -> Figure:
 
 def _trace_shapes(unet) -> dict[str, tuple]:
     """Shape [channels, height, width] at which each block works, and the length of the time embedding."""
+    skeleton, inputs = dry_run(unet)
     shapes = {}
-    with torch.device("meta"):
-        skeleton = type(unet).from_config(unet.config)
-        for name, module in skeleton.named_modules():
-            block, _, part = name.partition(".resnets.")
-            if (part and "." not in part) or name in ("conv_in", "conv_out", "time_embedding"):
-                module.register_forward_hook(
-                    lambda module, given, out, key=block: shapes.update({key: tuple(out.shape[1:])})
-                )
-        size = unet.config.sample_size
-        size = (size, size) if isinstance(size, int) else tuple(size)
-        inputs = [torch.empty(1, unet.config.in_channels, *size), torch.zeros(1)]
-        if "cross_attention_dim" in unet.config:
-            inputs.append(torch.empty(1, 1, unet.config.cross_attention_dim))
-        skeleton(*inputs)
+    for name, module in skeleton.named_modules():
+        block, _, part = name.partition(".resnets.")
+        if (part and "." not in part) or name in ("conv_in", "conv_out", "time_embedding"):
+            module.register_forward_hook(
+                lambda module, given, out, key=block: shapes.update({key: tuple(out.shape[1:])})
+            )
+    skeleton(*inputs)
     return shapes
 
 
@@ -144,3 +138,38 @@ def _arrow(axes, start, end, colour: str, words: str = "", dashed: bool = False)
     axes.annotate("", end, start, arrowprops=style)
     x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
     axes.text(x + 8, y, words, va="center", fontsize=FONT - 1, color="#666666")
+
+
+def plot_timestep_counting(num_train_timesteps: int) -> Figure:
+    """Draw the chain of noisy images with the numbers that papers and code give them.
+
+    Papers count them from 1 to T and call the clean image x₀; the code of diffusers counts the noisy ones
+    from 0 to T - 1 = `num_train_timesteps` - 1.
+
+    Raises
+    ------
+    ValueError
+        If num_train_timesteps is below 4.
+    """
+    if num_train_timesteps < 4:
+        raise ValueError(f"num_train_timesteps must be at least 4; got {num_train_timesteps}")
+    count = num_train_timesteps
+    papers = ["$x_0$", "$x_1$", "$x_2$", "…", f"$x_{{{count - 1}}}$", f"$x_{{{count}}}$"]
+    code = ["", "t = 0", "t = 1", "…", f"t = {count - 2}", f"t = {count - 1}"]
+    with rc_context(STYLE):
+        alt = f"papers count the noisy images from 1 to {count}, the code from 0 to {count - 1}"
+        figure, (axes,) = new_figure(alt, height=150)
+        axes.set(xlim=(0, WIDTH), ylim=(150, 0))
+        axes.set_axis_off()
+        places = [185 + 118 * i for i in range(len(papers))]
+        for y, words in ((36, "in the papers"), (112, "in the code")):
+            axes.text(90, y, words, ha="right", va="center", fontsize=FONT + 1)
+        for x, symbol, index in zip(places, papers, code, strict=True):
+            axes.text(x, 36, symbol, ha="center", va="center", fontsize=FONT + 3)
+            axes.text(x, 112, index, ha="center", va="center", fontsize=FONT + 1, color=GREEN)
+            axes.plot([x], [74], "o", color="#BBBBBB" if symbol == "…" else INK, markersize=6)
+        for start, end in itertools.pairwise(places):
+            _arrow(axes, (start + 6, 74), (end - 6, 74), INK)
+        axes.text(places[0], 112, "clean", ha="center", va="center", fontsize=FONT + 1)
+        axes.text(places[-1], 136, "practically noise", ha="center", va="center", fontsize=FONT)
+    return figure
