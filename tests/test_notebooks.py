@@ -3,17 +3,7 @@
 import re
 
 import pytest
-import torch
-from diffusers import DDPMScheduler, UNet2DConditionModel
-from notebook_cells import NOTEBOOKS, check_cell, read, solution
-
-from helpers.datasets import load_sprites
-from helpers.pipelines import LabelEmbedder
-from helpers.plotting import plot_generated_images
-from helpers.training import train
-from helpers.weights import load_pipeline
-
-SECOND = NOTEBOOKS[1]
+from notebook_cells import NOTEBOOKS, read
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -48,61 +38,3 @@ class TestEveryNotebook:
         text = "\n".join(c["source"] for c in notebook["cells"] if c["cell_type"] == "markdown")
         exercises = len(re.findall(r"^\*\*Exercise \d+", text, flags=re.MULTILINE))
         assert exercises >= 5 and text.count("<summary>Solution</summary>") == exercises
-
-
-# --- notebook 02 ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def conditional(one_thread):
-    """What notebook 02 has defined when its reader gets to the exercises."""
-    torch.manual_seed(0)
-    pipeline = load_pipeline("label_conditioned")
-    pipeline.set_progress_bar_config(disable=True)
-    return {
-        "torch": torch,
-        "dataset": load_sprites("train").subset(slice(0, None, 100)),
-        "noise_scheduler": DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2"),
-        "pipeline": pipeline,
-        "load_pipeline": load_pipeline,
-        "plot_generated_images": plot_generated_images,
-        "wishes": ["hero", "food"] * 2,
-        "attention_unet": pipeline.unet,
-        "UNet2DConditionModel": UNet2DConditionModel,
-        "LabelEmbedder": LabelEmbedder,
-        "device": torch.device("cpu"),
-        "train": train,
-    }
-
-
-def test_guidance_by_the_reader_is_checked(capsys):
-    names = {"torch": torch}
-    exec(solution(SECOND, 3), names)
-    exec(check_cell(SECOND, "guide"), names)
-    names["guide"] = lambda without, with_label, w: without + w * (with_label - without)
-    exec(check_cell(SECOND, "guide"), names)
-    assert capsys.readouterr().out.split("\n")[:2] == ["right", "not quite"]
-
-
-def test_names_and_one_hot_labels_ask_for_the_same_pictures(conditional):
-    exec(solution(SECOND, 1), conditional)
-    assert torch.equal(conditional["by_name"], conditional["by_tensor"])
-
-
-def test_digits_take_ten_classes_and_guidance_below_zero_draws(conditional):
-    exec(solution(SECOND, 2), conditional)
-    assert conditional["digits_net"].config.num_classes == 10
-    exec(solution(SECOND, 4), conditional)
-
-
-def test_another_scheduler_takes_over(conditional):
-    conditional["plot_generated_images"] = lambda images, **kwargs: conditional.update(drawn=len(images))
-    exec(solution(SECOND, 5), conditional)
-    assert conditional["with_ddim"].scheduler.config._class_name.startswith("DDIM")
-    assert conditional["drawn"] == 4
-
-
-def test_a_sixth_class_can_be_trained(conditional):
-    conditional["train"] = lambda *args, num_steps, **kw: train(*args, num_steps=2, batch_size=4, **kw)
-    exec(solution(SECOND, 6), conditional)
-    assert conditional["six"].class_names[-1] == "relic" and len(conditional["six"].class_names) == 6
