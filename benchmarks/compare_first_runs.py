@@ -5,19 +5,23 @@ each, and writes benchmarks/results/first_runs.json and first_runs.png. About a 
 """
 
 from itertools import product
+from pathlib import Path
 
 import torch
 from diffusers import DDPMPipeline
 
 from benchmarks.json_files import machine_facts, parse_options, write_json
+from helpers import RESULTS
 from helpers.datasets import load_sprites
-from helpers.evaluation import kernel_distance, real_halves
+from helpers.evaluation import Score, kernel_distance, markdown_table, real_halves
 from helpers.files import write_file
 from helpers.models import build_unconditional
 from helpers.plotting import plot_generated_images
 from helpers.sampling import generate_images, make_scheduler
 from helpers.training import train
+from scripts.cards import stamp
 
+README = Path(__file__).with_name("README.md")
 DATA = {"heroes": "hero", "all five classes": ("hero", "non-hero", "food", "spell", "side-facing hero")}
 LOSSES = {"plain loss": None, "min-SNR": 5.0}
 SHOWN = 12  # sprites in a row of the picture
@@ -38,6 +42,16 @@ def run(classes, snr_gamma: float | None, args) -> tuple[torch.Tensor, dict]:
     return images[:SHOWN], scores | {"training_seconds": round(history.seconds)}
 
 
+def table(result: dict) -> str:
+    """Make the Markdown table: a row for each run, with its floor."""
+    head = ["trained on", "loss", "kernel distance", "of real sprites"]
+    rows = []
+    for row in result["rows"]:
+        distances = [f"{Score(**row[key]):.2f}" for key in ("kernel_distance", "floor")]
+        rows.append([row["data"], row["loss"], *distances])
+    return markdown_table(head, rows)
+
+
 def main() -> None:
     options = {"steps": (500, "training steps"), "samples": (200, None), "seed": (0, None)}
     args = parse_options(__doc__, "compare_first_runs", "first_runs.json", **options)
@@ -51,6 +65,8 @@ def main() -> None:
     titles = [f"{row['data']}, {row['loss']}" for row in result["rows"]]
     figure = plot_generated_images(torch.cat(rows), rows=len(rows), cols=SHOWN, titles=titles)
     write_file(args.output.with_suffix(".png"), figure.to_png())
+    if args.output == RESULTS / "first_runs.json":
+        stamp(README, "first runs", table(result))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bench, bench_report, compare_guidance_order, compare_objectives, profile_training
+from benchmarks import (
+    bench,
+    bench_report,
+    compare_first_runs,
+    compare_guidance_order,
+    compare_objectives,
+    profile_training,
+)
 from helpers import load_results
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,6 +127,7 @@ def test_report_stamps_tables_and_draws_the_plot(tmp_path, monkeypatch, capsys):
         ("benchmarks/README.md", "runs", "benchmark", bench_report.runs_table),
         ("benchmarks/README.md", "recipes", "benchmark", bench_report.recipes_table),
         ("benchmarks/README.md", "objectives", "objectives", compare_objectives.table),
+        ("benchmarks/README.md", "first runs", "first_runs", compare_first_runs.table),
         ("benchmarks/README.md", "profile", "profile", profile_training.table),
         ("benchmarks/README.md", "guidance order", "guidance_order", compare_guidance_order.table),
     ],
