@@ -24,7 +24,7 @@ def build_unconditional() -> tuple[UNet2DModel, DDPMScheduler]:
 UNETS = {
     16: ((32, 64, 128), 1, (2,)),
     32: ((16, 48, 96, 128), 1, (3,)),
-    64: ((64, 128, 192, 256), 2, (3,)),
+    64: ((32, 64, 128, 256), 2, (3,)),
     128: ((128, 128, 256, 256, 512), 2, (3, 4)),
     256: ((128, 128, 256, 256, 512, 512), 2, (4,)),
 }
@@ -36,8 +36,8 @@ def build_unet(resolution: int) -> UNet2DModel:
     | up to | channels of the levels | layers | attention at | parameters |
     | --- | --- | --- | --- | --- |
     | 16 | 32, 64, 128, as in notebook 01 | 1 | 4×4 | 2.7 M |
-    | 32 | 16, 48, 96, 128 | 1 | 4×4 | 3.6 M |
-    | 64 | 64, 128, 192, 256 | 2 | 8×8 | 21 M |
+    | 32 | 16, 48, 96, 128 | 1 | 4×4 | 3.3 M |
+    | 64 | 32, 64, 128, 256 | 2 | 8×8 | 15 M |
     | 128 | 128, 128, 256, 256, 512 | 2 | 16×16, 8×8 | 77 M |
     | 256 | 128, 128, 256, 256, 512, 512, as in DDPM (arXiv 2006.11239) | 2 | 16×16 | 114 M |
 
@@ -60,7 +60,7 @@ def build_unet(resolution: int) -> UNet2DModel:
         block_out_channels=channels,
         down_block_types=tuple(f"{kind}DownBlock2D" for kind in kinds),
         up_block_types=tuple(f"{kind}UpBlock2D" for kind in reversed(kinds)),
-        norm_num_groups=8 if size <= 32 else 32,
+        norm_num_groups=8 if size <= 64 else 32,
     )
 
 

@@ -10,6 +10,7 @@ command and --resume_from_checkpoint=latest. `--help` lists all options.
 
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -99,7 +100,7 @@ def find_checkpoint(args) -> bool | Path:
 
 def count_steps(args, images: int) -> tuple[int, float]:
     """Return the optimizer steps of the run, and those of an epoch."""
-    batches = images // (args.train_batch_size * PROCESSES)
+    batches = max(1, images // (args.train_batch_size * PROCESSES))  # too few images are refused by `train`
     per_epoch = batches / args.gradient_accumulation_steps
     return args.max_train_steps or max(1, int(args.num_epochs * per_epoch)), per_epoch
 
@@ -146,7 +147,7 @@ class Keeper:
         """Write the model with its card and the record of the run, file by file in the place of older ones."""
         if self.picture is None:
             self.draw(unet, "end.png")
-        name, data = self.args.hub_model_id or self.folder.name, record["data"]
+        name, data = hub_name(self.args), record["data"]
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".model-") as scratch:
             staging = save_with_card(
                 DDPMPipeline(unet, self.noise_scheduler),
@@ -155,7 +156,7 @@ class Keeper:
                 description=f"Draws pictures like those of {data}, {record['resolution']}×{record['resolution']}.",
                 data=data,
                 limits="It draws what it was trained on, and no more.",
-                license="unknown",
+                license="other",
                 picture=self.picture,
                 training={key: value for key, value in record.items() if not isinstance(value, dict)},
             )
@@ -164,6 +165,11 @@ class Keeper:
                 place = self.folder / file.relative_to(staging)
                 place.parent.mkdir(exist_ok=True)
                 os.replace(file, place)
+
+
+def hub_name(args) -> str:
+    """Return what the model is called on the Hub."""
+    return args.hub_model_id or re.sub(r"[^A-Za-z0-9]+", "-", Path(args.output_dir).resolve().name).strip("-")
 
 
 def describe(args, history, num_steps: int) -> dict:
@@ -189,7 +195,7 @@ def run(args) -> None:
         check_output(args)
     dataset, (unet, noise_scheduler) = open_dataset(args), build_model(args)
     num_steps, per_epoch = count_steps(args, len(dataset))
-    keeper, resume = Keeper(args, noise_scheduler, num_steps, max(per_epoch, 1e-9)), find_checkpoint(args)
+    keeper, resume = Keeper(args, noise_scheduler, num_steps, per_epoch), find_checkpoint(args)
     prepare(unet, args)
     if args.overwrite_output_dir and not resume and RANK == 0:
         for path in [p for name in (*OWN, args.logging_dir) for p in Path(args.output_dir).glob(name)]:
@@ -225,10 +231,12 @@ def run(args) -> None:
     )
     if RANK == 0:
         keeper.finish(unet.cpu(), describe(args, history, num_steps))
-        print(f"{args.output_dir}: {num_steps:,} steps, {history.seconds:,.0f} s, loss {history.losses[-1]:.4f}")
+        print(
+            f"{args.output_dir}: {num_steps:,} steps, {history.seconds:,.0f} s, loss {history.losses[-1]:.4f}"
+        )
     if RANK == 0 and args.push_to_hub:
-        name, options = args.hub_model_id or Path(args.output_dir).name, {"private": args.hub_private_repo}
-        print(push_to_hub(args.output_dir, name, token=args.hub_token, **options))
+        options = {"token": args.hub_token, "private": args.hub_private_repo}
+        print(push_to_hub(args.output_dir, hub_name(args), **options))
 
 
 def main() -> None:
@@ -237,10 +245,11 @@ def main() -> None:
         run(args)
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         text = str(error).strip().splitlines() or [type(error).__name__]
+        in_worker = "DataLoader worker" in text[0]
         # A traceback helps who mends this program; a reader is told what is wrong, in one line.
-        if type(error) is RuntimeError and "DataLoader worker" not in text[0]:
+        if type(error) is RuntimeError and not in_worker:
             raise
-        sys.exit(f"train_unconditional: {text[-1]}" if RANK == 0 else 1)
+        sys.exit(f"train_unconditional: {text[-1 if in_worker else 0]}" if RANK == 0 else 1)
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()

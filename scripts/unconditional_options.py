@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from huggingface_hub import get_token
+from huggingface_hub.utils import validate_repo_id
 
 from helpers.training.config import LR_SCHEDULERS, PREDICTION_TYPES
 
@@ -32,7 +33,10 @@ OPTIONS = {
         "ema_max_decay": (0.9999, "its upper bound"),
         "prediction_type": ("epsilon", "what the UNet answers with"),
         "ddpm_num_steps": (1000, "timesteps of the noise schedule"),
-        "ddpm_num_inference_steps": (1000, "steps to draw with; as many as timesteps means: 20, of a fast one"),
+        "ddpm_num_inference_steps": (
+            1000,
+            "steps to draw with; as many as timesteps means: 20, of a fast one",
+        ),
         "ddpm_beta_schedule": ("linear", "linear, scaled_linear, squaredcos_cap_v2 (cosine) or sigmoid"),
     },
     "training": {
@@ -115,6 +119,11 @@ def read_options(description: str, arguments=None) -> argparse.Namespace:
             parser.error(f"--{name} must be at least 1, not {getattr(args, name)}")
     if args.push_to_hub and not (args.hub_token or get_token()):
         parser.error("--push_to_hub needs a token: run `hf auth login`, or set HF_TOKEN")
+    if args.hub_model_id:
+        try:
+            validate_repo_id(args.hub_model_id)
+        except ValueError as error:
+            parser.error(f"--hub_model_id: {error}")
     if args.start_from and args.model_config_name_or_path:
         parser.error("--start_from brings its own UNet: leave --model_config_name_or_path out")
     return args

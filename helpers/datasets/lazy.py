@@ -88,7 +88,7 @@ def open_image_folder(path: str | Path, transform: Callable) -> LazyImages:
 def open_hub_dataset(
     repo_id: str, transform: Callable, config: str | None = None, cache_dir: str | None = None
 ) -> LazyImages:
-    """The "train" split of a data set on the Hub or in a local folder, for what is raised see `open_table`."""
+    """The "train" split of a data set on the Hub or in a local folder; errors as of `load_hub_dataset`."""
     table = open_table(repo_id, "train", config, cache_dir)
     columns = {type(column).__name__: name for name, column in reversed(table.features.items())}
     if "Image" not in columns:

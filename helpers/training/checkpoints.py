@@ -22,7 +22,8 @@ def save_checkpoint(
 ) -> Path:
     """Write tensors by name, and what JSON can hold as `info`, to `folder/checkpoint-00001234`.
 
-    It and the `keep` - 1 before it stay, with None all; later ones belong to a run that was started anew, and go as well.
+    It and the `keep` - 1 before it stay, with None all of them. Later ones belong to a run that was started
+    anew, and go as well.
     """
     path = Path(folder) / f"{PREFIX}{step:08d}"
 

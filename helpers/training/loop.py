@@ -206,7 +206,9 @@ def _open_batches(trainer: Trainer, dataset: Dataset, num_workers: int) -> Itera
     return read_batches(dataset, ResumableBatchSampler(len(dataset), whole, *options), num_workers)
 
 
-def _run(trainer, dataset, num_workers, folder, keep, every_steps, every_minutes, average_steps, log, on_step):
+def _run(
+    trainer, dataset, num_workers, folder, keep, every_steps, every_minutes, average_steps, log, on_step
+):
     """Take the remaining steps and log each, writing the state when it is due and at the end."""
     config, is_main = trainer.config, trainer.accelerator.is_main_process
     batches = _open_batches(trainer, dataset, num_workers)
