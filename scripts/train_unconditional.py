@@ -1,4 +1,4 @@
-"""Train a model on your own pictures: the options of diffusers' example of this name, the loop of this series.
+"""Train a model on your own pictures: the options of diffusers' example of this name, our loop.
 
     accelerate launch scripts/train_unconditional.py --train_data_dir=my/photos --resolution=64 --use_ema
     accelerate launch --cpu --num_processes 2 scripts/train_unconditional.py --dataset_name=sprites \\
@@ -27,10 +27,9 @@ from helpers.models import build_unet
 from helpers.sampling import DEFAULT_STEPS, check_steps, make_scheduler, sample_images
 from helpers.sharing import push_to_hub, save_with_card
 from helpers.training import get_device, train
-from helpers.training.checkpoints import list_checkpoints
 from helpers.training.tracking import log_samples, make_grid
 from helpers.weights import load_pipeline
-from scripts.unconditional_options import check_output, read_options
+from scripts.unconditional_options import check_output, find_checkpoint, read_options
 
 RANK, PROCESSES = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
 # What a run writes into its output folder.
@@ -83,21 +82,6 @@ def prepare(unet: UNet2DModel, args) -> None:
         unet.compile()
 
 
-def find_checkpoint(args) -> bool | Path:
-    """Return what `train` is to resume from: the newest (True), one checkpoint, or none (False)."""
-    chosen, folder = args.resume_from_checkpoint, Path(args.output_dir)
-    if not chosen:
-        return False
-    found = list_checkpoints(folder)
-    if chosen == "latest" and found:
-        return True
-    for path in (Path(chosen), folder / Path(chosen).name):
-        if (path / "state.json").is_file():
-            return path
-    names = ", ".join(path.name for path in found) or "none"
-    raise ValueError(f"--resume_from_checkpoint={chosen}: no such checkpoint; those in {folder}: {names}")
-
-
 def count_steps(args, images: int) -> tuple[int, float]:
     """Return the optimizer steps of the run, and those of an epoch."""
     batches = max(1, images // (args.train_batch_size * PROCESSES))  # too few images are refused by `train`
@@ -144,16 +128,16 @@ class Keeper:
         return samples
 
     def finish(self, unet, record: dict) -> None:
-        """Write the model with its card and the record of the run, file by file in the place of older ones."""
+        """Write the model, its card and the record of the run, file by file in the place of older ones."""
         if self.picture is None:
             self.draw(unet, "end.png")
-        name, data = hub_name(self.args), record["data"]
+        name, data, size = hub_name(self.args), record["data"], record["resolution"]
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".model-") as scratch:
             staging = save_with_card(
                 DDPMPipeline(unet, self.noise_scheduler),
                 Path(scratch, "model"),
                 repo_id=name,
-                description=f"Draws pictures like those of {data}, {record['resolution']}×{record['resolution']}.",
+                description=f"Draws pictures like those of {data}, {size}×{size} pixels.",
                 data=data,
                 limits="It draws what it was trained on, and no more.",
                 license="other",

@@ -7,6 +7,7 @@ from pathlib import Path
 from huggingface_hub import get_token
 from huggingface_hub.utils import validate_repo_id
 
+from helpers.training.checkpoints import list_checkpoints
 from helpers.training.config import LR_SCHEDULERS, PREDICTION_TYPES
 
 # name: (default, help); the type is that of the default, and a False makes it a switch.
@@ -138,3 +139,18 @@ def check_output(args: argparse.Namespace) -> None:
         return
     advice = "--overwrite_output_dir deletes it, --resume_from_checkpoint=latest goes on with it"
     raise ValueError(f"{folder} is not empty: take another --output_dir; {advice}")
+
+
+def find_checkpoint(args) -> bool | Path:
+    """Return what `train` is to resume from: the newest (True), one checkpoint, or none (False)."""
+    chosen, folder = args.resume_from_checkpoint, Path(args.output_dir)
+    if not chosen:
+        return False
+    found = list_checkpoints(folder)
+    if chosen == "latest" and found:
+        return True
+    for path in (Path(chosen), folder / Path(chosen).name):
+        if (path / "state.json").is_file():
+            return path
+    names = ", ".join(path.name for path in found) or "none"
+    raise ValueError(f"--resume_from_checkpoint={chosen}: no such checkpoint; those in {folder}: {names}")

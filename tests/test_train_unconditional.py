@@ -40,7 +40,8 @@ THEIRS = {
     **{"prediction_type": "epsilon", "ddpm_num_steps": 1000, "ddpm_num_inference_steps": 1000},
     **{"ddpm_beta_schedule": "linear", "checkpointing_steps": 500},
 }
-BEYOND = "snr_gamma max_train_steps compile channels_last seed max_grad_norm report_to start_from".split()
+BEYOND = ["snr_gamma", "max_train_steps", "compile", "channels_last", "seed", "max_grad_norm"]
+BEYOND += ["report_to", "start_from"]
 
 
 @pytest.fixture(autouse=True)
@@ -155,7 +156,12 @@ def test_a_stopped_run_goes_on_to_the_same_weights(photos, tmp_path):
 
 
 def test_accumulation_stretches_neither_warm_up_nor_decay(photos, tmp_path):
-    options = "--num_epochs=4 --gradient_accumulation_steps=3 --lr_warmup_steps=2 --learning_rate=1".split()
+    options = [
+        "--num_epochs=4",
+        "--gradient_accumulation_steps=3",
+        "--lr_warmup_steps=2",
+        "--learning_rate=1",
+    ]
     run(tmp_path / "out", f"--train_data_dir={photos}", *options, "--lr_scheduler=linear")
     rates = [event.value for event in read_events(tmp_path / "out" / "logs").Scalars("learning_rate")]
     assert rates == pytest.approx([0, 0.5, 1, 0.5])  # 12 batches, 4 optimizer steps; after them it is 0
@@ -291,11 +297,11 @@ def test_a_checkpoint_of_another_configuration_is_refused(photos, tmp_path):
 def test_a_worker_that_dies_ends_the_run_and_leaves_whole_checkpoints(photos, tmp_path, monkeypatch):
     from helpers.datasets.lazy import LazyImages
 
-    read = LazyImages.__getitem__
+    read, parent, counted = LazyImages.__getitem__, os.getpid(), []
 
-    def die(dataset, index, parent=os.getpid(), count=[0]):  # noqa: B006
-        count[0] += 1
-        if os.getpid() != parent and count[0] > 20:
+    def die(dataset, index):
+        counted.append(index)
+        if os.getpid() != parent and len(counted) > 20:
             os._exit(1)
         return read(dataset, index)
 

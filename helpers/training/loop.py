@@ -208,7 +208,7 @@ def _open_batches(trainer: Trainer, dataset: Dataset, num_workers: int) -> Itera
 
 def _run(
     trainer, dataset, num_workers, folder, keep, every_steps, every_minutes, average_steps, log, on_step
-):
+) -> None:
     """Take the remaining steps and log each, writing the state when it is due and at the end."""
     config, is_main = trainer.config, trainer.accelerator.is_main_process
     batches = _open_batches(trainer, dataset, num_workers)
