@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator, DistributedType, PartialState
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 
@@ -23,7 +23,11 @@ def make_accelerator(config: TrainingConfig, device: torch.device, **options) ->
     if process.num_processes == 1:  # of several processes each has a device of its own
         process.device = device
     precision = choose_precision(config.mixed_precision, device)
-    return Accelerator(cpu=cpu, mixed_precision=precision, gradient_accumulation_steps=parts, **options)
+    made = Accelerator(cpu=cpu, mixed_precision=precision, gradient_accumulation_steps=parts, **options)
+    if made.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        kind = made.distributed_type.value
+        raise ValueError(f"{kind} splits the weights, and this loop keeps them whole: launch it without")
+    return made
 
 
 class Trainer:
