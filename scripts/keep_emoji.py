@@ -49,12 +49,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="what train_unconditional.py has written")
     args = parser.parse_args()
-    pipeline = load_pipeline(str(args.folder)).to(torch.float16)
+    pipeline = load_pipeline(str(args.folder), dtype=torch.float16)
     run = json.loads((args.folder / "training.json").read_text(encoding="utf-8"))
     place = WEIGHTS / "emoji_32"
     write_folder(place, pipeline.save_pretrained)
     # As a reader loads it: with the weights as they were kept.
-    unet = load_pipeline("emoji_32", torch_dtype=torch.float32).unet
+    unet = load_pipeline("emoji_32").unet
     images = sample_images(unet, make_scheduler(pipeline.scheduler), SAMPLES, seed=0, batch_size=50)
     run["nearest_training_picture"] = measure_copies(images)
     write_file(place / "training.json", (json.dumps(run, indent=2) + "\n").encode())
