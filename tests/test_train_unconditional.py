@@ -184,12 +184,13 @@ def read_wandb(file: Path):
 
 
 def test_weights_and_biases_keeps_the_run_and_its_samples(photos, tmp_path, monkeypatch):
-    pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb")
     for name, value in {"MODE": "offline", "SILENT": "true"}.items():
         monkeypatch.setenv(f"WANDB_{name}", value)
     for name in ("CONFIG_DIR", "CACHE_DIR", "DATA_DIR", "DIR"):
         monkeypatch.setenv(f"WANDB_{name}", str(tmp_path))
     run(tmp_path / "out", f"--train_data_dir={photos}", "--max_train_steps=3", "--logger=wandb")
+    wandb.teardown()  # or it would keep these settings for later tests of this process
     (file,) = (tmp_path / "out" / "logs").glob("wandb/offline-run-*/*.wandb")
     rows, settings = [], {}
     for record in read_wandb(file):
