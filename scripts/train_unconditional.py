@@ -159,8 +159,10 @@ def hub_name(args) -> str:
 def describe(args, history, num_steps: int) -> dict:
     """Collect what the card says about a run."""
     tail = history.losses[-500:]
+    command = shlex.join(["python", "scripts/train_unconditional.py", *sys.argv[1:]])
     return {
-        "command": shlex.join(["python", "scripts/train_unconditional.py", *sys.argv[1:]]),
+        # A run that was stopped and went on is that of the same command without a stop.
+        "command": re.sub(r" --resume_from_checkpoint[= ]\S+", "", command),
         "data": args.dataset_name or Path(args.train_data_dir).name,
         "resolution": args.resolution,
         "steps": num_steps,

@@ -146,6 +146,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(photos, tmp_path):
         for name in ("whole", "stopped")
     ]
     assert losses[0] == losses[1] and len(losses[0]) == 6
+    assert "--resume" not in json.loads((tmp_path / "stopped" / "training.json").read_text())["command"]
     # From a checkpoint by its name, and the one after it is written again.
     run(tmp_path / "stopped", *options, "--resume_from_checkpoint=checkpoint-00000002")
     # Anew, with nothing left of what was there.
