@@ -36,13 +36,14 @@ def card_table(run: dict) -> str:
         "command": f"`{run['command']}`",
         "steps": f"{run['steps']:,}, {run['images_seen']:,} images in all",
         "device": run["device"],
-        "wall-clock seconds": f"{run['seconds']:,}",
+        "wall-clock seconds, with pauses": f"{run['seconds']:,}",
         "loss (mean of the last 500 steps)": run["mean_loss_of_last_500_steps"],
         f"median distance to the nearest training picture, of {SAMPLES} drawn": near["drawn"],
         "the same of emoji that were held out": near["held_out"],
+        "note": run.get("note"),
         "versions": ", ".join(f"{name} {version}" for name, version in run["versions"].items()),
     }
-    return markdown_table(("", ""), [(name, str(value)) for name, value in rows.items()])
+    return markdown_table(("", ""), [(name, str(value)) for name, value in rows.items() if value is not None])
 
 
 def main() -> None:
