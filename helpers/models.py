@@ -22,6 +22,50 @@ def build_unconditional() -> tuple[UNet2DModel, DDPMScheduler]:
     return unet, build_noise_scheduler()
 
 
+# resolution → channels of the levels, layers a block, levels with attention (the lowest is the last)
+UNETS = {
+    16: ((32, 64, 128), 1, (2,)),
+    32: ((16, 48, 96, 128), 1, (3,)),
+    64: ((32, 64, 128, 256), 2, (3,)),
+    128: ((128, 128, 256, 256, 512), 2, (3, 4)),
+    256: ((128, 128, 256, 256, 512, 512), 2, (4,)),
+}
+
+
+def build_unet(resolution: int) -> UNet2DModel:
+    """Build an unconditional UNet for RGB pictures of resolution × resolution.
+
+    | up to | channels of the levels | layers | attention at | parameters |
+    | --- | --- | --- | --- | --- |
+    | 16 | 32, 64, 128, as in notebook 01 | 1 | 4×4 | 2.7 M |
+    | 32 | 16, 48, 96, 128 | 1 | 4×4 | 3.3 M |
+    | 64 | 32, 64, 128, 256 | 2 | 8×8 | 15 M |
+    | 128 | 128, 128, 256, 256, 512 | 2 | 16×16, 8×8 | 77 M |
+    | 256 | 128, 128, 256, 256, 512, 512, as in DDPM (arXiv 2006.11239) | 2 | 16×16 | 114 M |
+
+    Raises
+    ------
+    ValueError
+        If the UNet's levels do not divide the resolution.
+    """
+    size = next((size for size in UNETS if resolution <= size), max(UNETS))
+    channels, layers, attention = UNETS[size]
+    levels, divisor = len(channels), 2 ** (len(channels) - 1)
+    if resolution < 1 or resolution % divisor:
+        raise ValueError(f"resolution {resolution} does not fit: its UNet takes multiples of {divisor}")
+    kinds = ["Attn" if level in attention else "" for level in range(levels)]
+    return UNet2DModel(
+        sample_size=resolution,
+        in_channels=3,
+        out_channels=3,
+        layers_per_block=layers,
+        block_out_channels=channels,
+        down_block_types=tuple(f"{kind}DownBlock2D" for kind in kinds),
+        up_block_types=tuple(f"{kind}UpBlock2D" for kind in reversed(kinds)),
+        norm_num_groups=8 if size <= 64 else 32,
+    )
+
+
 def build_label_conditioned(class_names) -> tuple[UNet2DConditionModel, LabelEmbedder, DDPMScheduler]:
     """Build the cross-attention UNet, the label embedder and the noise scheduler of notebook 02."""
     unet = UNet2DConditionModel(

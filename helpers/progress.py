@@ -21,10 +21,12 @@ class _DisplayFile:
         pass
 
 
-def progress_bar(total: int, initial: int = 0, desc: str = "training") -> tqdm:
+def progress_bar(total: int, initial: int = 0, desc: str = "training", disable: bool = False) -> tqdm:
     """Progress bar for terminals (stderr) and notebooks (one line of text that stays in the output)."""
     # A process can import ipykernel without being a kernel, as pytest with nbval does.
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     in_notebook = hasattr(shell, "kernel")
-    where = {"file": _DisplayFile(), "ncols": 80, "ascii": " ▏▎▍▌▋▊▉█"} if in_notebook else {}
+    where = {"disable": disable}
+    if in_notebook and not disable:
+        where |= {"file": _DisplayFile(), "ncols": 80, "ascii": " ▏▎▍▌▋▊▉█"}
     return tqdm(total=total, initial=initial, desc=desc, mininterval=0.5, **where)

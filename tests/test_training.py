@@ -14,7 +14,6 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from helpers.training import TrainingDivergedError
 from helpers.training.checkpoints import list_checkpoints, load_checkpoint
-from helpers.training.trainer import warmup_cosine
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -64,7 +63,6 @@ def test_learning_rate_warms_up_then_follows_a_cosine_to_zero():
     warm_up = [2e-3 * step / 4 for step in range(4)]
     cosine = [2e-3 * (1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)]
     assert history.learning_rates == pytest.approx(warm_up + cosine)
-    assert [warmup_cosine(step, 4, 12) for step in (12, 13, 20, 1000)] == [0, 0, 0, 0]  # and stays there
 
 
 @pytest.mark.parametrize("ema_decay", [0.9995, 0.5])
@@ -89,7 +87,7 @@ def test_unet_is_left_with_the_averaged_weights(tmp_path, ema_decay):
 
 def test_two_small_batches_step_like_one_large_batch(monkeypatch):
     # Without noise the loss depends on the images alone, so both runs must take the same steps.
-    def plain_loss(unet, noise_scheduler, images, condition, labels, snr_gamma):
+    def plain_loss(unet, noise_scheduler, images, condition, labels, snr_gamma, **draws):
         return (unet(images, torch.full((len(images),), 5)).sample - images).square().mean()
 
     monkeypatch.setattr("helpers.training.loss.diffusion_loss", plain_loss)

@@ -1,7 +1,8 @@
 """Every way to get images, all with the same contract, so that a notebook changes its data in one line.
 
 Each `load_…` function returns an `ImageDataset`: all pictures in one uint8 tensor, and items
-`(image, label)` with the image as float32 [c, h, w] in [-1, 1] and the label one-hot.
+`(image, label)` with the image as float32 [c, h, w] in [-1, 1] and the label one-hot. Each `open_…`
+function returns `LazyImages`, whose items are the same and are read when they are asked for.
 """
 
 # ruff: noqa: F401 (what is imported here is what the package offers)
@@ -16,5 +17,6 @@ from .arrays import (
     load_sprites,
 )
 from .core import ImageDataset, balanced_sampler, make_dataloader
+from .lazy import LazyImages, make_augmentation, open_hub_dataset, open_image_folder
 from .online import load_fashion_mnist, load_hub_dataset
 from .pictures import load_image_folder, make_transform

@@ -66,7 +66,7 @@ def load_hub_dataset(
         If it has no images, an image cannot be read, or the split or configuration is unknown.
     """
     crop = square_crop(image_size)
-    table = _open_table(str(repo_id), split, config)
+    table = open_table(str(repo_id), split, config)
     columns = {type(column).__name__: name for name, column in reversed(table.features.items())}
     if "Image" not in columns:
         raise ValueError(f"{repo_id} has no column of images; its columns are {', '.join(table.features)}")
@@ -83,14 +83,14 @@ def load_hub_dataset(
     return ImageDataset(images, labels, class_names, flip=flip)
 
 
-def _open_table(repo_id: str, split: str, config: str | None):
-    """The `datasets.Dataset` of a local folder or of the Hub."""
+def open_table(repo_id: str, split: str, config: str | None, cache_dir: str | None = None):
+    """The `datasets.Dataset` of a local folder or of the Hub; for errors see `load_hub_dataset`."""
     if not Path(repo_id).is_dir():
-        return _open_hub_table(repo_id, split, config)
+        return _open_hub_table(repo_id, split, config, cache_dir)
     import datasets  # slow to import, so only when asked for
 
     if not any(Path(repo_id, name).is_file() for name in ("state.json", "dataset_dict.json")):
-        return datasets.load_dataset(repo_id, config, split=split)
+        return datasets.load_dataset(repo_id, config, split=split, cache_dir=cache_dir)
     saved = datasets.load_from_disk(repo_id)
     if isinstance(saved, datasets.Dataset):
         if split not in ("train", str(saved.split)):
@@ -101,7 +101,7 @@ def _open_table(repo_id: str, split: str, config: str | None):
     return saved[split]
 
 
-def _open_hub_table(repo_id: str, split: str, config: str | None):
+def _open_hub_table(repo_id: str, split: str, config: str | None, cache_dir: str | None):
     """The `datasets.Dataset` of the Hub, or what was fetched of it before."""
     if repo_id.count("/") > 1 or repo_id[:1] in "./~\\":
         expected = 'a local folder or a name on the Hub, "user/name"'
@@ -116,7 +116,7 @@ def _open_hub_table(repo_id: str, split: str, config: str | None):
     before = datasets.config.HF_HUB_OFFLINE
     datasets.config.HF_HUB_OFFLINE = before or not is_online()
     try:
-        return datasets.load_dataset(repo_id, config, split=split)
+        return datasets.load_dataset(repo_id, config, split=split, cache_dir=cache_dir)
     except ConnectionError as error:
         why = "HF_HUB_OFFLINE is set" if forbidden else f"{constants.ENDPOINT} does not answer"
         why += f", and {repo_id} has not been downloaded before"

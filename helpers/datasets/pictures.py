@@ -74,7 +74,7 @@ def load_image_folder(
         If a picture cannot be read, or none can, or `image_size` is not positive.
     """
     crop = square_crop(image_size)
-    class_names, files = _find_pictures(Path(path))
+    class_names, files = find_pictures(Path(path))
     images = np.empty((len(files), image_size, image_size, 3), dtype=np.uint8)
     labels, corrupt = [], []
     for file, label in files:
@@ -96,7 +96,7 @@ def load_image_folder(
     return ImageDataset(images, np.array(labels), class_names, flip=flip, dropped=len(corrupt))
 
 
-def _find_pictures(folder: Path) -> tuple[list[str], list[tuple[str, int]]]:
+def find_pictures(folder: Path) -> tuple[list[str], list[tuple[str, int]]]:
     """Names of the classes, and each picture's path with the number of its class."""
     from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 

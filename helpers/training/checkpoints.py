@@ -17,10 +17,13 @@ from ..files import write_file, write_folder
 PREFIX = "checkpoint-"
 
 
-def save_checkpoint(folder: str | os.PathLike, step: int, tensors: dict, info: dict, keep: int = 2) -> Path:
+def save_checkpoint(
+    folder: str | os.PathLike, step: int, tensors: dict, info: dict, keep: int | None = 2
+) -> Path:
     """Write tensors by name, and what JSON can hold as `info`, to `folder/checkpoint-00001234`.
 
-    It and the `keep` - 1 before it stay; later ones belong to a run that was started anew, and go as well.
+    It and the `keep` - 1 before it stay, with None all of them. Later ones belong to a run that was started
+    anew, and go as well.
     """
     path = Path(folder) / f"{PREFIX}{step:08d}"
 
@@ -33,7 +36,7 @@ def save_checkpoint(folder: str | os.PathLike, step: int, tensors: dict, info: d
     write_folder(path, write)
     complete = list_checkpoints(folder)
     position = complete.index(path) + 1
-    for old in complete[: max(0, position - keep)] + complete[position:]:
+    for old in complete[: max(0, position - (keep or position))] + complete[position:]:
         # Without this file it is no checkpoint: a run that is killed here leaves no half of one.
         (old / "state.json").unlink()
         shutil.rmtree(old, ignore_errors=True)

@@ -3,9 +3,12 @@
 from dataclasses import dataclass, field
 
 import torch
+from accelerate.utils import parse_flag_from_env
+from diffusers.optimization import SchedulerType
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 PRECISIONS = ("auto", "no", "bf16", "fp16")
+LR_SCHEDULERS = tuple(kind.value for kind in SchedulerType if kind.value != "piecewise_constant")
 
 
 class TrainingDivergedError(RuntimeError):
@@ -28,6 +31,9 @@ class TrainingConfig:
     balanced: bool = False
     snr_gamma: float | None = None
     seed: int = 0
+    lr_scheduler: str = "cosine"
+    optimizer_options: dict = field(default_factory=dict)
+    ema_options: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -40,7 +46,9 @@ class TrainingHistory:
 
 
 def get_device() -> torch.device:
-    """Return the best device here: CUDA, then Apple's MPS, then the CPU."""
+    """Return the best device here: CUDA, then MPS, then the CPU, which `accelerate launch --cpu` asks for."""
+    if parse_flag_from_env("ACCELERATE_USE_CPU"):
+        return torch.device("cpu")
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -58,7 +66,9 @@ def choose_precision(mixed_precision: str, device: torch.device) -> str:
     return "bf16" if device.type == "cpu" and has_bf16 else "no"
 
 
-def check_run(unet, noise_scheduler, dataset, config: TrainingConfig, device: torch.device) -> tuple:
+def check_run(
+    unet, noise_scheduler, dataset, config: TrainingConfig, device: torch.device, processes: int = 1
+) -> tuple:
     """Raise ValueError for data, UNet, scheduler and settings that do not fit; return the first item."""
     for name in ("num_steps", "batch_size", "gradient_accumulation_steps"):
         if getattr(config, name) < 1:
@@ -66,9 +76,12 @@ def check_run(unet, noise_scheduler, dataset, config: TrainingConfig, device: to
     images, kind = len(dataset), noise_scheduler.config.prediction_type
     if config.balanced and not hasattr(dataset, "labels"):
         raise ValueError(f"balanced=True needs a dataset with .labels; {type(dataset).__name__} has none")
-    if images < config.batch_size:
-        larger = f"batch_size={config.batch_size} is larger than the dataset ({images} images)"
-        smaller = f"take batch_size={images} or less; gradient_accumulation_steps=... averages over several"
+    if images < config.batch_size * processes:
+        each = f" in each of {processes} processes" if processes > 1 else ""
+        larger = f"batch_size={config.batch_size}{each} is larger than the dataset ({images} images)"
+        fewer = " and fewer processes" if images < processes else ""
+        fitting = f"take batch_size={max(1, images // processes)} or less{fewer}"
+        smaller = f"{fitting}; gradient_accumulation_steps=... averages over several"
         raise ValueError(f"{larger}: {smaller if images else 'it needs some'}")
     first = dataset[0]
     channels, height, width = first[0].shape
@@ -91,6 +104,8 @@ def check_run(unet, noise_scheduler, dataset, config: TrainingConfig, device: to
         raise ValueError(f"prediction_type {kind!r} is unknown; expected one of {expected}")
     if config.snr_gamma is not None and not config.snr_gamma > 0:
         raise ValueError(f"snr_gamma must be above 0, or None for no weighting; got {config.snr_gamma}")
+    if config.lr_scheduler not in LR_SCHEDULERS:
+        raise ValueError(f"lr_scheduler {config.lr_scheduler!r} is none of {', '.join(LR_SCHEDULERS)}")
     if config.mixed_precision not in PRECISIONS:
         raise ValueError(f"mixed_precision {config.mixed_precision!r} is none of {', '.join(PRECISIONS)}")
     if config.mixed_precision == "fp16" and device.type == "cpu":

@@ -3,21 +3,21 @@
 import reprlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
 from accelerate.state import AcceleratorState, GradientState, PartialState
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from ..datasets.core import class_weights
 from ..progress import progress_bar
 from .checkpoints import drop_averages, list_checkpoints, load_checkpoint, save_average, save_checkpoint
 from .config import TrainingConfig, TrainingHistory, check_run, get_device
-from .data_order import ResumableBatchSampler
+from .data_order import ResumableBatchSampler, read_batches
 from .tracking import check_tracking, track
 from .trainer import Trainer
 
@@ -40,17 +40,26 @@ def train(
     balanced: bool = TrainingConfig.balanced,
     snr_gamma: float | None = TrainingConfig.snr_gamma,
     seed: int = TrainingConfig.seed,
+    lr_scheduler: str = TrainingConfig.lr_scheduler,
+    optimizer_options: dict | None = None,
+    ema_options: dict | None = None,
+    num_workers: int = 0,
     device: torch.device | str | None = None,
     checkpoint_dir: str | Path | None = None,
     checkpoint_steps: int | None = None,
     checkpoint_minutes: float | None = None,
+    checkpoints_total_limit: int | None = 2,
     average_steps: Sequence[int] = (),
-    resume: bool = True,
+    resume: bool | str | Path = True,
     log_with: str | None = None,
     log_dir: str | Path | None = None,
     sample_every: int | None = None,
+    on_step: Callable[[Trainer], None] | None = None,
 ) -> TrainingHistory:
     """Train a diffusion model, and leave the averaged (EMA) weights in `unet`.
+
+    Started by `accelerate launch` in several processes, each takes its part of every batch; together they
+    take the steps of one process with a batch that many times as large. The first one logs and saves.
 
     Parameters
     ----------
@@ -63,9 +72,9 @@ def train(
     condition : callable, optional
         See `diffusion_loss`. If it is a module, it is trained, averaged and saved with the UNet.
     batch_size, gradient_accumulation_steps : int
-        Images per forward pass, and the passes whose gradients are averaged for one optimizer step.
+        Images per forward pass of a process, and the passes whose gradients are averaged for one step.
     learning_rate, warmup_steps, weight_decay : float, int, float
-        AdamW (arXiv 1711.05101) with a linear warm-up, then a cosine decay to zero.
+        AdamW (arXiv 1711.05101) with a linear warm-up, then a cosine decay to zero, in optimizer steps.
     max_grad_norm : float
         Gradients are scaled down to this Euclidean norm.
     ema_decay : float
@@ -80,15 +89,24 @@ def train(
     seed : int
         Same seed, same machine: same losses and weights; bit for bit on a CPU, and on CUDA after
         `torch.use_deterministic_algorithms(True)`.
+    lr_scheduler : str
+        What follows the warm-up: "cosine", "linear", "constant_with_warmup", ... as in diffusers'
+        `get_scheduler`; "constant" knows no warm-up.
+    optimizer_options, ema_options : dict, optional
+        More for AdamW, such as `betas` and `eps`, and for `EMAModel`, such as `inv_gamma` and `power`.
+    num_workers : int
+        Processes that read the data ahead, for data that are slow to read.
     device : torch.device or str, optional
         By default `get_device()`.
     checkpoint_dir, checkpoint_steps, checkpoint_minutes : path-like, int, float, optional
         Where to write the state, and every how many steps or minutes; the end is always written.
+    checkpoints_total_limit : int, optional
+        How many checkpoints stay, the newest; with None all do.
     average_steps : sequence of int
         Write the averaged weights at these steps into `checkpoint_dir` too, see `save_average`.
-    resume : bool
-        Continue from the newest checkpoint in `checkpoint_dir`, and end as a run that was never stopped:
-        bit for bit where the same seed gives the same weights.
+    resume : bool or path-like
+        Continue from the newest checkpoint in `checkpoint_dir`, or from this one, and end as a run that was
+        never stopped: bit for bit where the same seed gives the same weights.
     log_with : {"tensorboard", "wandb"}, optional
         Log "loss" and "learning_rate" of each step, numbered from 1, in TensorBoard or Weights & Biases. The
         run itself stays the same, bit for bit; a resumed one goes on with its step numbers.
@@ -98,6 +116,8 @@ def train(
     sample_every : int, optional
         Every so many steps, and at the end, draw 8 pictures with the averaged weights and log them as
         "samples": in 10 steps, from the same noises each time, of each class in turn if there are classes.
+    on_step : callable, optional
+        Called with the `Trainer` after each step, by the first process only.
 
     Raises
     ------
@@ -108,6 +128,7 @@ def train(
     TrainingDivergedError
         If the loss, the gradient or a weight is not finite.
     """
+    optimizer_options, ema_options = optimizer_options or {}, ema_options or {}
     given = locals()
     config = TrainingConfig(**{field.name: given[field.name] for field in fields(TrainingConfig)})
     device = torch.device(device or get_device())
@@ -115,7 +136,8 @@ def train(
         raise ValueError("average_steps needs a checkpoint_dir to write to")
     # The caller's random numbers and Accelerator go on as if nothing had happened here.
     with torch.random.fork_rng(), _separate_accelerate_state():
-        first = check_run(unet, noise_scheduler, dataset, config, device)
+        processes = PartialState(cpu=device.type == "cpu").num_processes
+        first = check_run(unet, noise_scheduler, dataset, config, device, processes)
         told = log_with, log_dir, checkpoint_dir, sample_every
         tracking = check_tracking(*told, unet, noise_scheduler, dataset, first)
         options = tracking.accelerator_options()
@@ -123,12 +145,12 @@ def train(
         fingerprint = getattr(dataset, "fingerprint", lambda: f"{len(dataset)} items")
         trainer.settings["data and labels"] = fingerprint()
         if checkpoint_dir and resume:
-            _resume(trainer, checkpoint_dir)
+            _resume(trainer, checkpoint_dir, None if resume is True else Path(resume))
+        due = (checkpoint_steps, checkpoint_minutes, average_steps)
         if checkpoint_dir:  # of another run, or to be written again
             drop_averages(checkpoint_dir, after=trainer.step)
-        due = (checkpoint_steps, checkpoint_minutes, average_steps)
         with track(trainer, tracking) as log:
-            _run(trainer, dataset, checkpoint_dir, *due, log)
+            _run(trainer, dataset, num_workers, checkpoint_dir, checkpoints_total_limit, *due, log, on_step)
     trainer.ema.copy_to(trainer.parameters)
     trainer.modules.eval()
     return trainer.history
@@ -149,19 +171,21 @@ def _separate_accelerate_state():
             state.update(values)
 
 
-def _resume(trainer: Trainer, folder: str | Path) -> None:
-    """Restore the newest checkpoint, if there is one and it belongs to this very run."""
-    checkpoints = list_checkpoints(folder)
+def _resume(trainer: Trainer, folder: str | Path, chosen: Path | None) -> None:
+    """Restore the newest checkpoint, if there is one, or the chosen one; it must belong to this very run."""
+    checkpoints = [chosen] if chosen else list_checkpoints(folder)
     if not checkpoints:
         return
     path, instead = checkpoints[-1], "choose another checkpoint_dir, or pass resume=False"
     (tensors, info), (own_tensors, own_info) = load_checkpoint(path), trainer.state()
     if lacking := own_info.keys() - info.keys():
         raise ValueError(f"{path} lacks {', '.join(sorted(lacking))}; {instead}")
+    # What older checkpoints do not know was as it is by default.
+    settings = asdict(TrainingConfig(0)) | {"num_processes": 1} | info["settings"]
     others = [
-        f"{name}={reprlib.repr(info['settings'].get(name))} (now {reprlib.repr(value)})"
+        f"{name}={reprlib.repr(settings.get(name))} (now {reprlib.repr(value)})"
         for name, value in trainer.settings.items()
-        if info["settings"].get(name) != value
+        if settings.get(name) != value
     ]
     if others:
         raise ValueError(f"{path} was written by a run with {', '.join(others)}; {instead}")
@@ -171,30 +195,44 @@ def _resume(trainer: Trainer, folder: str | Path) -> None:
     trainer.restore(tensors, info)
 
 
-def _run(trainer: Trainer, dataset, folder, every_steps, every_minutes, average_steps, log) -> None:
-    """Take the remaining steps and log each, writing the state when it is due and at the end."""
-    config = trainer.config
+def _open_batches(trainer: Trainer, dataset: Dataset, num_workers: int) -> Iterator:
+    """Read this process's part of the remaining batches."""
+    config, start = trainer.config, trainer.batches_seen
     weights = class_weights(dataset) if config.balanced else None
     # Open at the end: how many batches fp16 will skip is not known. Accelerate does not prepare the loader,
     # as it would read one batch ahead, with other random numbers than after a resume.
-    start, stop = trainer.batches_seen, sys.maxsize
-    sampler = ResumableBatchSampler(len(dataset), config.batch_size, start, stop, config.seed, weights)
-    batches = iter(DataLoader(dataset, batch_sampler=sampler))
+    whole = config.batch_size * trainer.share[1]
+    options = (start, sys.maxsize, config.seed, weights, trainer.share)
+    return read_batches(dataset, ResumableBatchSampler(len(dataset), whole, *options), num_workers)
+
+
+def _run(
+    trainer, dataset, num_workers, folder, keep, every_steps, every_minutes, average_steps, log, on_step
+) -> None:
+    """Take the remaining steps and log each, writing the state when it is due and at the end."""
+    config, is_main = trainer.config, trainer.accelerator.is_main_process
+    batches = _open_batches(trainer, dataset, num_workers)
+    images_per_step = config.batch_size * config.gradient_accumulation_steps * trainer.share[1]
     before, begun, saved, running = trainer.history.seconds, time.monotonic(), time.monotonic(), None
-    with progress_bar(config.num_steps, trainer.step) as bar:
+    first = trainer.step
+    with progress_bar(config.num_steps, first, disable=not is_main) as bar:
         while trainer.step < config.num_steps:
             loss = trainer.train_step(batches)
-            trainer.history.seconds = before + time.monotonic() - begun
+            seconds = time.monotonic() - begun
+            trainer.history.seconds = before + seconds
             running = loss if running is None else 0.98 * running + 0.02 * loss
-            bar.set_postfix_str(f"loss {running:.4f}", refresh=False)
+            speed = images_per_step * (trainer.step - first) / seconds
+            bar.set_postfix_str(f"loss {running:.4f}, {speed:.0f} images/s", refresh=False)
             bar.update()
             # Both before the checkpoint: a run that goes on from it comes by here no more.
             log()
-            if trainer.step in average_steps and folder and trainer.accelerator.is_main_process:
+            if on_step and is_main:
+                on_step(trainer)
+            if trainer.step in average_steps and folder and is_main:
                 save_average(folder, trainer.step, trainer.modules, trainer.ema.shadow_params)
             due = trainer.step == config.num_steps or (every_steps and trainer.step % every_steps == 0)
             if due or (every_minutes and time.monotonic() - saved >= 60 * every_minutes):
                 trainer.check_weights()
-                if folder and trainer.accelerator.is_main_process:
-                    save_checkpoint(folder, trainer.step, *trainer.state())
+                if folder and is_main:
+                    save_checkpoint(folder, trainer.step, *trainer.state(), keep=keep)
                 saved = time.monotonic()

@@ -1,5 +1,7 @@
 """The loss that a diffusion model is trained with."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from diffusers.training_utils import compute_snr
@@ -16,8 +18,22 @@ def min_snr_weights(noise_scheduler, timesteps: torch.Tensor, snr_gamma: float) 
     return snr.clamp(max=snr_gamma) / scale
 
 
+def draw_share(draw, shape: tuple, share: tuple[int, int], **options) -> torch.Tensor:
+    """Draw for the whole batch of several processes, and return the rows of this one: (which, how many)."""
+    (index, processes), rows = share, shape[0]
+    return draw((processes * rows, *shape[1:]), **options)[index * rows : (index + 1) * rows]
+
+
 def diffusion_loss(
-    unet, noise_scheduler, images, condition=None, labels=None, snr_gamma: float | None = None
+    unet,
+    noise_scheduler,
+    images,
+    condition=None,
+    labels=None,
+    snr_gamma: float | None = None,
+    *,
+    generator: torch.Generator | None = None,
+    share: tuple[int, int] = (0, 1),
 ) -> torch.Tensor:
     """Mean squared error of one noisy batch, for the scheduler's own prediction type.
 
@@ -32,15 +48,20 @@ def diffusion_loss(
         arguments, or a tensor that becomes `encoder_hidden_states`.
     snr_gamma : float, optional
         Weight the timesteps by `min_snr_weights` with this γ, above 0: the paper takes 5.
+    generator, share : torch.Generator, pair of int, optional
+        Where noise and timesteps come from, by default the global generator. If the images are the part of
+        process `share[0]` in the batch of `share[1]` processes, each image gets the noise that it would get
+        in one process with the whole batch.
 
     Returns
     -------
     Tensor
         A scalar, float32.
     """
-    noise = torch.randn_like(images)
+    source = {"generator": generator, "device": images.device}
+    noise = draw_share(torch.randn, images.shape, share, dtype=images.dtype, **source)
     count, kind = noise_scheduler.config.num_train_timesteps, noise_scheduler.config.prediction_type
-    timesteps = torch.randint(count, (len(images),), device=images.device)
+    timesteps = draw_share(partial(torch.randint, count), images.shape[:1], share, **source)
     noisy_images = noise_scheduler.add_noise(images, noise, timesteps)
     extra = condition(labels) if condition is not None else {}
     extra = extra if isinstance(extra, dict) else {"encoder_hidden_states": extra}
@@ -62,5 +83,6 @@ class DiffusionLoss(nn.Module):
         self.unet, self.condition = unet, condition
         self.noise_scheduler, self.snr_gamma = noise_scheduler, snr_gamma
 
-    def forward(self, images, labels):
-        return diffusion_loss(self.unet, self.noise_scheduler, images, self.condition, labels, self.snr_gamma)
+    def forward(self, images, labels, **draws):
+        settings = self.condition, labels, self.snr_gamma
+        return diffusion_loss(self.unet, self.noise_scheduler, images, *settings, **draws)

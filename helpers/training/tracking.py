@@ -99,7 +99,10 @@ def track(trainer: Trainer, tracking: Tracking) -> Iterator[Callable[[], None]]:
     elif tracking.log_dir is not None:
         tracking.log_dir.mkdir(parents=True, exist_ok=True)
         options = {"dir": str(tracking.log_dir)}
-    settings = {key: value for key, value in asdict(trainer.config).items() if value is not None}
+    config = asdict(trainer.config)
+    config |= config.pop("optimizer_options") | config.pop("ema_options")
+    kinds = (int, float, str)  # what a table of settings takes
+    settings = {k: v if isinstance(v, kinds) else str(v) for k, v in config.items() if v is not None}
     accelerator = trainer.accelerator
     accelerator.init_trackers(name, settings, {tracking.log_with: options})
     try:
@@ -120,8 +123,13 @@ def _log(trainer: Trainer, tracking: Tracking) -> None:
     trainer.accelerator.log(values, step)
     if every is None or (step % every and step < trainer.config.num_steps):
         return
-    tracker, samples = trainer.accelerator.get_tracker(tracking.log_with), make_grid(_draw(trainer, tracking))
-    if tracking.log_with == "tensorboard":
+    log_samples(trainer, tracking.log_with, make_grid(_draw(trainer, tracking)))
+
+
+def log_samples(trainer: Trainer, log_with: str, samples: np.ndarray) -> None:
+    """Log one picture uint8 [height, width, 3] as "samples" of the step that was just taken."""
+    tracker, step = trainer.accelerator.get_tracker(log_with), trainer.step
+    if log_with == "tensorboard":
         tracker.log_images({"samples": samples[None]}, step, dataformats="NHWC")
         tracker.writer.flush()  # as the tracker does after numbers: a checkpoint may follow, and then a kill
     else:
@@ -133,12 +141,8 @@ def _draw(trainer: Trainer, tracking: Tracking) -> torch.Tensor:
     condition, steps = trainer.modules.condition, _sample_steps(tracking.scheduler)
     labels = None if condition is None else tracking.labels
     options = {"condition": condition, "labels": labels, "seed": trainer.config.seed}
-    trainer.ema.store(trainer.parameters)
-    try:
-        trainer.ema.copy_to(trainer.parameters)
+    with trainer.averaged_weights():
         return sample_images(trainer.unet, tracking.scheduler, SAMPLES, steps, **options)
-    finally:
-        trainer.ema.restore(trainer.parameters)
 
 
 def make_grid(images: torch.Tensor) -> np.ndarray:

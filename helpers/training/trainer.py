@@ -2,26 +2,18 @@
 
 import json
 import math
+from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator, DistributedType, PartialState
+from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
-from torch.optim.lr_scheduler import LambdaLR
 
 from ..sampling import NOISE_SETTINGS
 from .config import TrainingConfig, TrainingDivergedError, TrainingHistory, choose_precision
 from .data_order import mix_seed
 from .loss import DiffusionLoss
-
-
-def warmup_cosine(step: int, warmup_steps: int, num_steps: int) -> float:
-    """Factor of the learning rate: up from 0 in a line, down to 0 as half a cosine, and 0 from then on."""
-    if step < warmup_steps:
-        return step / warmup_steps
-    progress = min(1.0, (step - warmup_steps) / max(1, num_steps - warmup_steps))
-    return (1 + math.cos(math.pi * progress)) / 2
 
 
 def make_accelerator(config: TrainingConfig, device: torch.device, **options) -> Accelerator:
@@ -31,7 +23,11 @@ def make_accelerator(config: TrainingConfig, device: torch.device, **options) ->
     if process.num_processes == 1:  # of several processes each has a device of its own
         process.device = device
     precision = choose_precision(config.mixed_precision, device)
-    return Accelerator(cpu=cpu, mixed_precision=precision, gradient_accumulation_steps=parts, **options)
+    made = Accelerator(cpu=cpu, mixed_precision=precision, gradient_accumulation_steps=parts, **options)
+    if made.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        kind = made.distributed_type.value
+        raise ValueError(f"{kind} splits the weights, and this loop keeps them whole: launch it without")
+    return made
 
 
 class Trainer:
@@ -50,17 +46,20 @@ class Trainer:
         self.parameters = list(self.modules.parameters())
         # A fused optimizer skips a step by itself when fp16 overflows, and Accelerate would not hear of it.
         fused = device.type in ("cpu", "cuda") and self.accelerator.scaler is None
-        decay = config.weight_decay
-        optimizer = torch.optim.AdamW(self.parameters, config.learning_rate, weight_decay=decay, fused=fused)
-        factor = partial(warmup_cosine, warmup_steps=config.warmup_steps, num_steps=config.num_steps)
+        options = {"weight_decay": config.weight_decay, "fused": fused} | config.optimizer_options
+        optimizer = torch.optim.AdamW(self.parameters, config.learning_rate, **options)
         # Not prepared: it counts optimizer steps, and Accelerate would take one of it per process.
-        self.lr_scheduler = LambdaLR(optimizer, factor)
-        warmup = {"use_ema_warmup": True, "power": 3 / 4}
-        self.ema = EMAModel(self.parameters, decay=config.ema_decay, foreach=True, **warmup)
+        counts = {"num_warmup_steps": config.warmup_steps, "num_training_steps": config.num_steps}
+        self.lr_scheduler = get_scheduler(config.lr_scheduler, optimizer, **counts)
         self.compute_loss, self.optimizer = self.accelerator.prepare(self.modules, optimizer)
+        # After that, as several processes then all have the weights of the first.
+        warmup = {"use_ema_warmup": True, "power": 3 / 4} | config.ema_options
+        self.ema = EMAModel(self.parameters, decay=config.ema_decay, foreach=True, **warmup)
+        self.share = self.accelerator.process_index, self.accelerator.num_processes
         # What a resumed run must agree with, as JSON gives it back; trained_betas may be an array.
         noise = {key: noise_scheduler.config.get(key) for key in NOISE_SETTINGS}
-        self.settings = json.loads(json.dumps(asdict(config) | noise, default=lambda array: array.tolist()))
+        settings = asdict(config) | noise | {"num_processes": self.share[1]}
+        self.settings = json.loads(json.dumps(settings, default=lambda array: array.tolist()))
         self.step, self.batches_seen, self.history = 0, 0, TrainingHistory()
 
     def train_step(self, batches) -> float:
@@ -82,14 +81,14 @@ class Trainer:
         """Let the optimizer act on the mean gradient of a step's batches; return their mean loss."""
         mean_loss, parts = 0.0, self.config.gradient_accumulation_steps
         # All randomness depends on the seed and the place in the data: that makes a resumed run exact.
-        torch.manual_seed(mix_seed(self.config.seed, self.batches_seen // parts))
+        draws = self._seed_step(self.batches_seen // parts)
         for _ in range(parts):
             images, labels = (x.to(self.accelerator.device) for x in next(batches))
             self.batches_seen += 1
             with self.accelerator.accumulate(self.compute_loss):
-                loss = self.compute_loss(images, labels)
+                loss = self.compute_loss(images, labels, **draws)
                 self.accelerator.backward(loss)
-                mean_loss += loss.item() / parts
+                mean_loss += self.accelerator.reduce(loss.detach(), "mean").item() / parts
                 if self.accelerator.sync_gradients:
                     norm = self.accelerator.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
                     scaled = self.accelerator.scaler is not None
@@ -98,6 +97,26 @@ class Trainer:
                 self.optimizer.step()
                 self.optimizer.zero_grad()
         return mean_loss
+
+    def _seed_step(self, step: int) -> dict:
+        """Seed all randomness of a step; of several processes, only what they share comes from one source."""
+        seed = mix_seed(self.config.seed, step)
+        if self.share[1] == 1:
+            torch.manual_seed(seed)
+            return {}
+        torch.manual_seed(mix_seed(seed, 1 + self.share[0]))  # dropout: of each process its own
+        generator = torch.Generator(self.accelerator.device).manual_seed(seed)
+        return {"generator": generator, "share": self.share}
+
+    @contextmanager
+    def averaged_weights(self):
+        """Lend the averaged weights to the UNet, to draw with or to save."""
+        self.ema.store(self.parameters)
+        try:
+            self.ema.copy_to(self.parameters)
+            yield
+        finally:
+            self.ema.restore(self.parameters)
 
     def diverged(self, what: str) -> TrainingDivergedError:
         """Make the error that says what happened, where, and what to try."""
