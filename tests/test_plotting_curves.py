@@ -75,6 +75,39 @@ def test_quality_curves_are_drawn_in_order_with_the_floor():
     assert {text.get_text() for text in axes.texts} == {"ours", "real images"}
 
 
+def test_quality_panels_share_axis_and_colours_and_no_interval_hides_another():
+    ours, theirs = [(10, 5, 4, 6), (20, 3, 2, 4)], [(10, 50, 40, 60), (20, 30, 20, 40)]
+    panels = {"left": {"a": ours, "b": theirs}, "right": {"b": ours}}
+    figure = plotting.plot_quality_vs_cost(panels, "calls", floor={"real": 2.0, "best": 2.5})
+    left, right = figure.axes
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["left", "right"]
+    assert left.get_ylim() == right.get_ylim() and left.lines[1].get_color() == right.lines[0].get_color()
+    costs = [line.get_xdata() for line in left.lines[:2]]
+    assert (costs[0] < costs[1]).all() and abs(costs[0] / costs[1] - 1).max() < 0.05
+    assert {text.get_text() for text in right.texts} == {"b", "real", "best"}
+
+
+def test_end_labels_stay_as_near_to_their_ends_as_they_can():
+    figure = plotting.plot_quality_vs_cost(
+        {
+            name: [(1, v, v, v), (2, v, v, v)]
+            for name, v in (("low", 1.0), ("middle", 10.0), ("near", 10.1), ("high", 100.0))
+        },
+        "cost",
+    )
+    (axes,) = figure.axes
+    heights = {text.get_text(): text.xy[1] for text in axes.texts}
+    ends = {
+        line.get_ydata()[-1]: axes.transAxes.inverted().transform(
+            axes.transData.transform((2, line.get_ydata()[-1]))
+        )[1]
+        for line in axes.lines
+    }
+    assert heights["low"] == pytest.approx(ends[1.0]) and heights["high"] == pytest.approx(ends[100.0])
+    assert heights["middle"] + heights["near"] == pytest.approx(ends[10.0] + ends[10.1], abs=1e-3)
+    assert heights["near"] - heights["middle"] == pytest.approx(0.08)
+
+
 EIGHT = {str(i): DDPMScheduler(10) for i in range(8)}
 
 

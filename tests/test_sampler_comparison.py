@@ -12,9 +12,12 @@ from helpers.datasets import load_sprites
 from helpers.evaluation import (
     SamplerSettings,
     Score,
+    ablation_curves,
     ablation_table,
+    above_floor_table,
     compare_samplers,
     comparison_table,
+    curves_by_noise,
     mean_score,
     quality_curves,
     summary_table,
@@ -129,6 +132,31 @@ def test_ablation_table_has_a_line_for_each_setting():
     assert lines[0].endswith("| 10 steps | 20 steps |") and len(lines) == 5
     assert lines[2] == "| True | no | trailing | 2.00 [1.50, 2.50] | 1.00 [0.50, 1.50] |"
     assert lines[4] == "| True | yes | leading | – | 5.00 [4.50, 5.50] |"
+
+
+def test_ablation_curves_are_grouped_by_spacing_and_clipping():
+    clipped, trailing = {"clip_sample": True}, {"clip_sample": False, "timestep_spacing": "trailing"}
+    again = {"use_clipped_model_output": True}
+    settings = [SamplerSettings("ddim", n, 0.0, clipped) for n in (10, 20)]
+    settings += [SamplerSettings("ddim", 10, 0.0, clipped, again), SamplerSettings("ddim", 10, 0.0, trailing)]
+    panels = ablation_curves([row(s, i + 1.0) for i, s in enumerate(settings)])
+    assert panels["leading"]["clipped"] == [(10, 1.0, 0.5, 1.5), (20, 2.0, 1.5, 2.5)]
+    assert panels["leading"]["clipped, noise\nestimated anew"] == [(10, 3.0, 2.5, 3.5)]
+    assert panels["trailing"] == {"not clipped": [(10, 4.0, 3.5, 4.5)]}
+
+
+def test_above_floor_takes_the_floor_off_where_all_samplers_have_a_row():
+    floor = {"frechet_distance": {"value": 1.5}}
+    lines = above_floor_table(ROWS, floor, ["ddim (eta=0)", "heun"]).splitlines()
+    assert lines[0] == "| above the floor | 10 steps |"
+    assert lines[2:] == ["| ddim (eta=0) | 7.50 |", "| heun | 3.50 |"]
+
+
+def test_curves_are_told_apart_by_fresh_noise():
+    kinds = [("ddpm", 0.0), ("ddim", 0.0), ("ddim", 0.5), ("dpm-solver++", 0.0), ("sde-dpm-solver++", 0.0)]
+    panels = curves_by_noise(row(SamplerSettings(name, 10, eta), 1.0) for name, eta in kinds)
+    assert set(panels["without fresh noise"]) == {"ddim (eta=0)", "dpm-solver++"}
+    assert set(panels["with fresh noise"]) == {"ddpm", "ddim (eta=0.5)", "sde-dpm-solver++"}
 
 
 def test_curves_have_a_point_for_each_row():

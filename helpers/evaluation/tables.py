@@ -98,8 +98,7 @@ def summary_table(rows: Sequence[dict], within: float = 0.1, notes: Mapping[str,
         near = [row for row in found if row["frechet_distance"]["value"] <= (1 + within) * best]
         fewest = min(near, key=lambda row: row["num_inference_steps"])
         sampler, cost = fewest["sampler"], f"{1000 * fewest['seconds_per_image']:.0f}"
-        adds_noise = sampler in ("ddpm", "sde-dpm-solver++") or fewest["eta"] > 0
-        line = [name, "yes" if adds_noise else "no", 2 if sampler == "heun" else 1, f"{best:.2f}"]
+        line = [name, "yes" if _adds_noise(fewest) else "no", 2 if sampler == "heun" else 1, f"{best:.2f}"]
         lines.append([*line, fewest["num_inference_steps"], cost, *([notes[name]] if notes else [])])
     return markdown_table([*head, "when to use"] if notes else head, lines)
 
@@ -111,6 +110,49 @@ def quality_curves(rows: Sequence[dict]) -> dict[str, list[tuple]]:
         value, low, high, _ = Score(**row["frechet_distance"])
         curves.setdefault(row["name"], []).append((row["model_calls"], value, low, high))
     return curves
+
+
+def curves_by_noise(rows: Iterable[dict]) -> dict[str, dict[str, list[tuple]]]:
+    """`quality_curves` in two panels: of the samplers that add no noise on their way, and of the others."""
+    panels = {"without fresh noise": [], "with fresh noise": []}
+    for row in rows:
+        panels["with fresh noise" if _adds_noise(row) else "without fresh noise"].append(row)
+    return {title: quality_curves(found) for title, found in panels.items() if found}
+
+
+def _adds_noise(row: dict) -> bool:
+    return row["sampler"] in ("ddpm", "sde-dpm-solver++") or row["eta"] > 0
+
+
+def ablation_curves(rows: Sequence[dict]) -> dict[str, dict[str, list[tuple]]]:
+    """Group DDIM's settings by spacing and clipping, as (steps, value, low, high).
+
+    For the panels of `plot_quality_vs_cost`.
+    """
+    panels = {}
+    for row in rows:
+        clip, again = row["scheduler"].get("clip_sample"), row["step"].get("use_clipped_model_output")
+        name = ("clipped, noise\nestimated anew" if again else "clipped") if clip else "not clipped"
+        value, low, high, _ = Score(**row["frechet_distance"])
+        panel = panels.setdefault(row["scheduler"].get("timestep_spacing", "leading"), {})
+        panel.setdefault(name, []).append((row["num_inference_steps"], value, low, high))
+    return panels
+
+
+def above_floor_table(rows: Sequence[dict], floor: dict, names: Sequence[str]) -> str:
+    """Make a Markdown table of samplers (lines) by steps (columns): Fréchet distance less that of `floor`."""
+    chosen = {(row["name"], row["num_inference_steps"]): row["frechet_distance"]["value"] for row in rows}
+    steps = sorted({n for name, n in chosen if all((other, n) in chosen for other in names)})
+    lines = [
+        [name, *(f"{chosen[name, n] - floor['frechet_distance']['value']:.2f}" for n in steps)]
+        for name in names
+    ]
+    return markdown_table(["above the floor", *(f"{n} steps" for n in steps)], lines)
+
+
+def folded(summary: str, markdown: str) -> str:
+    """Fold Markdown, a large table for example, under a line that opens it."""
+    return f"<details><summary>{summary}</summary>\n\n{markdown}\n\n</details>"
 
 
 def fine_tuning_table(result: Mapping) -> str:

@@ -90,40 +90,62 @@ def _running_mean(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def plot_quality_vs_cost(
-    curves: Mapping, xlabel: str, ylabel="Fréchet distance", floor: float | None = None, title=""
+    curves: Mapping, xlabel: str, ylabel="Fréchet distance", floor: float | Mapping | None = None, title=""
 ) -> Figure:
-    """Draw quality against cost, both on log scales, with intervals; lower left is better.
+    """Draw quality against cost, both on log scales, with intervals side by side; lower left is better.
+
+    Where curves share a cost, their points are moved apart by a trace, so that no interval hides another.
 
     Parameters
     ----------
-    curves : mapping of name to points (cost, value, low, high)
-        All above 0; low and high bound the value's interval.
-    floor : float, optional
-        The value that real images reach, drawn as a dashed line.
+    curves : mapping of name to points (cost, value, low, high), or of panel title to such mappings
+        All above 0; low and high bound the value's interval. Panels share their y axis and colours.
+    floor : float, or mapping of label to float, optional
+        The value that real images reach, and others to compare with, drawn as dashed lines.
 
     Raises
     ------
     ValueError
         If there is no curve or more than seven, a curve has no points, or a cost or value is not above 0.
     """
-    colours = pick_colours(curves)
-    points = {name: np.array(sorted(curve), dtype=float).reshape(-1, 4) for name, curve in curves.items()}
-    for name, curve in points.items():
-        if not len(curve) or not (curve[:, :2] > 0).all():
-            raise ValueError(f"curve {name!r} must have points (cost > 0, value > 0, low, high)")
+    nested = bool(curves) and all(isinstance(panel, Mapping) for panel in curves.values())
+    panels = curves if nested else {title: curves}
+    names = dict.fromkeys(name for panel in panels.values() for name in panel)
+    colours = dict(zip(names, pick_colours(names), strict=True))
+    panels = {head: {name: _points(name, c) for name, c in panel.items()} for head, panel in panels.items()}
+    lines = floor if isinstance(floor, Mapping) else {} if floor is None else {"real images": floor}
     with rc_context(STYLE):
-        figure, (axes,) = new_figure(f"{ylabel} over {xlabel} for {', '.join(curves)}", height=380)
-        axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log", yscale="log")
-        for i, (curve, colour) in enumerate(zip(points.values(), colours, strict=True)):
-            cost, value, low, high = curve.T
-            dashes = (0, (5, 3)) if i % 2 else "-"  # where two coincide both are seen
-            axes.plot(cost, value, color=colour, linestyle=dashes, marker="o", markersize=5)
-            axes.vlines(cost, np.maximum(low, value / 10), high, color=colour, alpha=0.45, linewidth=2.5)
-        ends = {name: curve[-1, 1] for name, curve in points.items()}
-        if floor is not None:
-            axes.axhline(floor, color=INK, linestyle=(0, (4, 2)), linewidth=1.2)
-            ends["real images"] = floor
-        set_log_ticks(axes.xaxis, (1, 2, 5))
-        set_log_ticks(axes.yaxis, (1, 2, 3, 5))
-        label_ends(axes, list(ends), list(ends.values()), (*colours, INK))
+        alt = f"{ylabel} over {xlabel} for {', '.join(names)}"
+        figure, all_axes = new_figure(alt, cols=len(panels), height=380)
+        for axes, (head, panel) in zip(all_axes, panels.items(), strict=True):
+            axes.set(title=head, xlabel=xlabel, xscale="log", yscale="log")
+            _draw_intervals(axes, panel, colours)
+            for value in lines.values():
+                axes.axhline(value, color=INK, linestyle=(0, (4, 2)), linewidth=1.2)
+            set_log_ticks(axes.xaxis, (1, 2, 5))
+        all_axes[0].set_ylabel(ylabel)
+        lowest, highest = zip(*(axes.get_ylim() for axes in all_axes), strict=True)
+        for axes, panel in zip(all_axes, panels.values(), strict=True):
+            axes.set_ylim(min(lowest), max(highest))
+            set_log_ticks(axes.yaxis, (1, 2, 3, 5))
+            ends = {name: curve[-1, 1] for name, curve in panel.items()} | dict(lines)
+            label_ends(axes, list(ends), list(ends.values()), [colours.get(name, INK) for name in ends])
     return figure
+
+
+def _points(name: str, curve) -> np.ndarray:
+    """The points of a curve, (cost, value, low, high) [n, 4] by rising cost, or a ValueError."""
+    points = np.array(sorted(curve), dtype=float).reshape(-1, 4)
+    if not len(points) or not (points[:, :2] > 0).all():
+        raise ValueError(f"curve {name!r} must have points (cost > 0, value > 0, low, high)")
+    return points
+
+
+def _draw_intervals(axes, panel: Mapping[str, np.ndarray], colours: Mapping[str, str]) -> None:
+    """Draw curves with their intervals, each curve 2 % of the cost beside the last."""
+    for i, (name, curve) in enumerate(panel.items()):
+        cost, value, low, high = curve.T
+        cost = cost * 1.02 ** (i - (len(panel) - 1) / 2)
+        dashes = (0, (5, 3)) if i % 2 else "-"  # where two coincide both are seen
+        axes.plot(cost, value, color=colours[name], linestyle=dashes, marker="o", markersize=4, linewidth=1.5)
+        axes.vlines(cost, np.maximum(low, value / 10), high, color=colours[name], alpha=0.6, linewidth=1.5)

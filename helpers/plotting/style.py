@@ -157,11 +157,23 @@ def set_log_ticks(axis, digits: Sequence[int]) -> None:
 def label_ends(axes, names: Sequence[str], values: Sequence[float], colours: Sequence[str]) -> None:
     """Write each curve's name beside its end, in its colour, and names at least a line apart."""
     low, high, *ends = axes.transScale.transform([(1, y) for y in (*axes.get_ylim(), *values)])[:, 1]
-    heights, gap, floor = np.nan_to_num((np.array(ends) - low) / (high - low)).clip(0, 1), 0.08, -1.0
-    for place, i in enumerate(np.argsort(heights)):
-        floor = min(max(heights[i], floor + gap), 1 - gap * (len(names) - 1 - place))
+    heights = np.nan_to_num((np.array(ends) - low) / (high - low)).clip(0, 1)
+    order = np.argsort(heights, kind="stable")
+    for i, height in zip(order, _spread(heights[order], gap=0.08), strict=True):
         offset = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": FONT}
-        axes.annotate(names[i], (1, floor), xycoords="axes fraction", color=colours[i], **offset)
+        axes.annotate(names[i], (1, height), xycoords="axes fraction", color=colours[i], **offset)
+
+
+def _spread(heights: np.ndarray, gap: float) -> np.ndarray:
+    """Move rising heights in [0, 1] as little as it takes to be `gap` apart: what collides moves together."""
+    groups = []  # of heights, each less its place in the row times the gap: these must not fall
+    for place, height in enumerate(heights):
+        groups.append([height - gap * place])
+        while len(groups) > 1 and np.mean(groups[-2]) >= np.mean(groups[-1]):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    places = gap * np.arange(len(heights))
+    spread = np.concatenate([[np.mean(group)] * len(group) for group in groups] or [[]])
+    return spread.clip(0, 1 - places[-1] if len(places) else 1) + places
 
 
 def pick_colours(names: Sequence[str]) -> tuple[str, ...]:
