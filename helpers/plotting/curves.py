@@ -108,11 +108,9 @@ def plot_quality_vs_cost(
     ValueError
         If there is no curve or more than seven, a curve has no points, or a cost or value is not above 0.
     """
-    nested = bool(curves) and all(isinstance(panel, Mapping) for panel in curves.values())
-    panels = curves if nested else {title: curves}
+    panels = _panels(curves, title)
     names = dict.fromkeys(name for panel in panels.values() for name in panel)
     colours = dict(zip(names, pick_colours(names), strict=True))
-    panels = {head: {name: _points(name, c) for name, c in panel.items()} for head, panel in panels.items()}
     lines = floor if isinstance(floor, Mapping) else {} if floor is None else {"real images": floor}
     with rc_context(STYLE):
         alt = f"{ylabel} over {xlabel} for {', '.join(names)}"
@@ -131,6 +129,13 @@ def plot_quality_vs_cost(
             ends = {name: curve[-1, 1] for name, curve in panel.items()} | dict(lines)
             label_ends(axes, list(ends), list(ends.values()), [colours.get(name, INK) for name in ends])
     return figure
+
+
+def _panels(curves: Mapping, title: str) -> dict[str, dict[str, np.ndarray]]:
+    """The points of each curve by panel; without panels there is one with this title."""
+    nested = bool(curves) and all(isinstance(panel, Mapping) for panel in curves.values())
+    panels = curves if nested else {title: curves}
+    return {head: {name: _points(name, c) for name, c in panel.items()} for head, panel in panels.items()}
 
 
 def _points(name: str, curve) -> np.ndarray:
