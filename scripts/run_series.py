@@ -23,6 +23,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer
 
 from helpers.files import write_file
 
@@ -36,6 +37,9 @@ PAGE = """{% extends 'index.html.j2' %}{% block html_head_js %}{% endblock %}{% 
 <script type="text/x-mathjax-config">
 MathJax.Hub.Config({"HTML-CSS": {availableFonts: [], preferredFont: null, webFont: "STIX-Web"}});
 </script>{% endblock %}"""
+embed_images = IPythonRenderer._html_embed_images
+# It parses each piece of HTML by itself, and so would close what is folded, <details>, where it opens.
+IPythonRenderer._html_embed_images = lambda self, html: embed_images(self, html) if "<img" in html else html
 INDEX = '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>The series</title><ol>\n'
 
 

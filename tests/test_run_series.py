@@ -67,6 +67,13 @@ def test_page_needs_no_network(series):
     assert "widget-view" not in page and "IntSlider" in page
 
 
+def test_what_is_folded_is_folded_on_the_page(tmp_path):
+    folded = "<details><summary>Solution</summary>\n\n| a |\n| --- |\n| 1 |\n</details>\n\nAfter."
+    page = run_series.make_page(new_notebook(cells=[new_markdown_cell(folded)]), tmp_path / "01_a.ipynb")
+    start, table, end = (page.index(word) for word in ("<summary>Solution", "<td>1</td>", "After."))
+    assert start < table < page.index("</details>") < end
+
+
 def test_in_place_writes_a_success_and_does_not_churn(tmp_path, capfd):
     path = write(tmp_path / "01_good.ipynb", ["import ipywidgets\nipywidgets.IntSlider()"])
     assert run_series.main([str(path), "--in-place"]) == 0
