@@ -10,18 +10,21 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from html import escape
+from importlib.util import find_spec
 from pathlib import Path
 
 from helpers.files import write_file, write_folder
 from scripts.run_series import first_line
-from scripts.site_pages import CARDS, LANGUAGES, Pages, SiteError
+from scripts.site_pages import CARDS, FOLDERS, LANGUAGES, Pages, SiteError
 from scripts.stamp_links import colab_link, read_address
 
 ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("sphinx", "myst_nb", "sphinx_book_theme", "numpydoc", "sphinx-mathjax-offline")
 START = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Diffusion models, hands on</title>
 <script>
 const known = {codes}, wanted = (navigator.languages || []).map(name => name.slice(0, 2));
@@ -35,7 +38,9 @@ def module_lines(folder: Path) -> dict[str, str]:
     """Return the rooms of helpers with the first line of what each says about itself."""
     paths = sorted([*folder.glob("[a-z]*.py"), *folder.glob("[a-z]*/__init__.py")])
     texts = {(p.parent if p.stem == "__init__" else p).stem: p.read_text(encoding="utf-8") for p in paths}
-    return {name: first_line(ast.get_docstring(ast.parse(text)) or "") for name, text in sorted(texts.items())}
+    return {
+        name: first_line(ast.get_docstring(ast.parse(text)) or "") for name, text in sorted(texts.items())
+    }
 
 
 def add_reference(pages: Pages) -> None:
@@ -50,7 +55,7 @@ def add_reference(pages: Pages) -> None:
         directive = f".. automodule:: helpers.{name}\n   :members:"
         if (pages.root / "helpers" / name).is_dir():  # a package offers what its files define
             directive += "\n   :imported-members:"
-        pages.write(f"reference/{name}.md", f"# {name}\n\n```{{eval-rst}}\n{directive}\n```\n")
+        pages.write(f"reference/{name}.md", f"# helpers.{name}\n\n```{{eval-rst}}\n{directive}\n```\n")
 
 
 def after_series(readme: str) -> str:
@@ -72,7 +77,9 @@ def make_card(pages: Pages, stem: str) -> str:
     title = escape(paragraphs[0].lstrip("# "))
     words = next((text for text in paragraphs[1:] if not text.startswith("```")), "")
     summary = escape(re.sub(r"[`*$]|\]\([^)]*\)|\[", "", words.replace("\n", " ")))
-    return f'<li><a href="notebooks/{stem}.html">{image}<strong>{title}</strong><span>{summary}</span></a></li>'
+    return (
+        f'<li><a href="notebooks/{stem}.html">{image}<strong>{title}</strong><span>{summary}</span></a></li>'
+    )
 
 
 def add_landing(pages: Pages) -> None:
@@ -80,14 +87,16 @@ def add_landing(pages: Pages) -> None:
     stems = [stem for stem in pages.stems if f"notebooks/{stem}" in pages.sources]
     cards = "\n".join(make_card(pages, stem) for stem in stems)
     readme = pages.root / "README.md" if pages.language == "en" else pages.translated("README")
-    sections = pages.relink(after_series(readme.read_text(encoding="utf-8")), readme, "index") if readme else ""
+    sections = (
+        pages.relink(after_series(readme.read_text(encoding="utf-8")), readme, "index") if readme else ""
+    )
     pages.add_text("index", "docs/index")
     path = pages.target / "index.md"
     text = path.read_text(encoding="utf-8").replace("<!-- cards -->", f'<ul class="lessons">\n{cards}\n</ul>')
     path.write_text(text.replace("<!-- sections -->", sections), encoding="utf-8")
 
 
-def stage(root: Path, language: str, folder: Path, executed: Path | None, address: str) -> Pages:
+def stage(root: Path, language: str, folder: Path, executed, address: str) -> Pages:
     """Put what Sphinx reads for one language into a folder."""
     pages = Pages(root, language, folder, executed, address)
     (folder / "extra").mkdir(parents=True)
@@ -104,7 +113,7 @@ def stage(root: Path, language: str, folder: Path, executed: Path | None, addres
     links = {
         page: colab_link(address, source.relative_to(root).as_posix())
         for page, source in pages.sources.items()
-        if page.startswith("notebooks/") and source.is_relative_to(root / "notebooks")
+        if page.startswith("notebooks/")
     }
     settings = {
         "language": language,
@@ -121,9 +130,21 @@ def start_sphinx(root: Path, source: Path, target: Path) -> subprocess.Popen:
     """Start Sphinx on a staged folder; each warning is an error."""
     environment = os.environ | {"SITE_SETTINGS": str(source / "settings.json"), "PYTHONPATH": str(root)}
     environment |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-c", str(root / "docs")]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-b",
+        "html",
+        "-c",
+        str(root / "docs"),
+    ]
     command += ["-d", str(source / "doctrees"), str(source), str(target)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, cwd=root, env=environment, **pipe)
 
 
 def write_start(output_dir: Path) -> None:
@@ -133,7 +154,15 @@ def write_start(output_dir: Path) -> None:
     write_file(output_dir / "index.html", text.encode())
 
 
-def build(output_dir: Path, root: Path = ROOT, executed: Path | None = None) -> Path:
+def report_missing(missing: dict[str, list[str]]) -> None:
+    """Say which notebooks are not translated, a line each."""
+    for code, stems in missing.items():
+        for stem in stems:
+            where = f"{LANGUAGES[code]} ({FOLDERS[code]}/{stem}.ipynb)"
+            print(f"site: {stem} is not there in {where}: its page is in English, and says so")
+
+
+def build(output_dir: Path, root: Path = ROOT, executed: dict[str, Path] | None = None) -> Path:
     """Build the site in every language into a folder; return its first page.
 
     Parameters
@@ -142,20 +171,22 @@ def build(output_dir: Path, root: Path = ROOT, executed: Path | None = None) -> 
         Gets index.html and a folder for each language, all of them or none.
     root : Path
         The repository.
-    executed : Path, optional
-        A folder with executed copies of the notebooks, shown in place of the committed ones.
+    executed : dict of str to Path, optional
+        Executed copies of notebooks by their names, shown in place of the committed ones.
 
     Raises
     ------
     SiteError
         If a link leads nowhere, a committed notebook was not run, or Sphinx finds a mistake.
     """
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise SiteError(f"{', '.join(missing)} not installed: pip install -r requirements-docs.txt")
     address = read_address(root)
     with tempfile.TemporaryDirectory(prefix="site-") as scratch:
         folders = {code: Path(scratch).resolve() / code for code in LANGUAGES}
         pages = [stage(root, code, folder, executed, address) for code, folder in folders.items()]
-        for stem in sorted({stem for page in pages for stem in page.missing}):
-            print(f"site: {stem} has no French notebook in notebooks/fr: its page is in English, and says so")
+        report_missing({page.language: page.missing for page in pages})
         running = {c: start_sphinx(root, f, f.with_name(f"{c}-html")) for c, f in folders.items()}
         said = {code: process.communicate()[0] for code, process in running.items()}
         for code, process in running.items():
@@ -170,12 +201,9 @@ def build(output_dir: Path, root: Path = ROOT, executed: Path | None = None) -> 
 
 
 def copy_pages(source: Path, target: Path) -> None:
-    """Copy what Sphinx wrote, without its notes to itself."""
-    for path in source.rglob("*"):
-        if path.is_file() and path.name not in (".buildinfo", "objects.inv"):
-            copy = target / path.relative_to(source)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(path.read_bytes())
+    """Copy what Sphinx wrote, without what only builders and debuggers read."""
+    ignored = shutil.ignore_patterns(".buildinfo*", "objects.inv", "*.map", "locales", "*webpack-macros.html")
+    shutil.copytree(source, target, ignore=ignored, dirs_exist_ok=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -4,7 +4,6 @@ A page keeps its name in every language, so that a language switch is a link to 
 """
 
 import base64
-import json
 import os
 import re
 import struct
@@ -22,7 +21,9 @@ LANGUAGES = {"en": "English", "fr": "Français"}
 FOLDERS = {"en": "notebooks", "fr": "notebooks/fr"}
 CARDS = {"data": "data/README", "weights": "weights/README", "benchmarks": "benchmarks/README"}
 UNTRANSLATED = {"fr": "Cette page n’est pas encore traduite : voici le texte anglais."}
-CODE = re.compile(r"^(`{3,}|~{3,}).*?^\1[^\n]*$|`+[^`\n]+`+|\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL | re.MULTILINE)
+CODE = re.compile(
+    r"^(`{3,}|~{3,}).*?^\1[^\n]*$|`+[^`\n]+`+|\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL | re.MULTILINE
+)
 LINK = re.compile(r'(!?)\[((?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*)\]\(([^()\s]+)((?:\s+"[^"]*")?)\)')
 
 
@@ -65,18 +66,23 @@ class Pages:
         "en", or one of the others in `LANGUAGES`.
     target : Path
         An empty folder.
-    executed : Path, optional
-        A folder with executed copies of the English notebooks, taken instead of the committed ones.
+    executed : dict of str to Path, optional
+        Executed copies of English notebooks by their names, shown in place of the committed ones.
     address : str
         The repository's public address, or "".
     """
 
-    def __init__(self, root: Path, language: str, target: Path, executed: Path | None = None, address=""):
+    def __init__(self, root: Path, language: str, target: Path, executed=None, address=""):
         self.root, self.language, self.target = root, language, target
-        self.executed, self.address = executed, address
+        self.executed: dict[str, Path] = executed or {}
+        self.address = address
         self.sources: dict[str, Path] = {}  # page -> the file that it is made from
         self.missing: list[str] = []  # notebooks without a translation
-        self.names: dict[str, str] = {"README.md": "index", "notebooks": "index", "helpers": "reference/index"}
+        self.names: dict[str, str] = {
+            "README.md": "index",
+            "notebooks": "index",
+            "helpers": "reference/index",
+        }
         for page, card in CARDS.items():
             self.names |= {f"{card}.md": page, os.path.dirname(card): page}
         self.names["CONTRIBUTING.md"] = "contributing"
@@ -104,12 +110,12 @@ class Pages:
         if re.match(r"[a-z]+:|#", target):
             return target
         place, mark, anchor = target.partition("#")
-        path = (origin.parent / unquote(place)).resolve()
-        name = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else ".."
+        path = Path(os.path.normpath(origin.parent / unquote(place)))
+        name = Path(os.path.relpath(path, self.root)).as_posix()
         known = name.replace(f".{self.language}.md", ".md") if name not in self.names else name
-        if known not in self.names and not path.exists():
+        if known not in self.names and (not path.exists() or name.startswith("..")):
             where = origin.relative_to(self.root).as_posix()
-            raise SiteError(f"{where} links to {target}, which does not exist")
+            raise SiteError(f"{where} links to {target}, which is not in the repository")
         if known.startswith("helpers/"):
             room = known.split("/")[1].removesuffix(".py")
             return os.path.relpath(f"reference/{room}.md", os.path.dirname(page))
@@ -161,12 +167,8 @@ class Pages:
         if not is_translated:
             self.missing.append(stem)
             committed = original
-        source = committed
-        if self.executed and committed == original:
-            source = self.executed / f"{stem}.ipynb"
-            if not source.is_file():  # it could not even be read
-                return
-        notebook = read_notebook(source, need_outputs=not self.executed)
+        source = self.executed.get(stem, original) if committed == original else committed
+        notebook = read_notebook(source, need_outputs=source == committed)
         drop_widgets(notebook)
         for number, cell in enumerate(notebook.cells):
             if cell.cell_type == "markdown":
@@ -180,7 +182,7 @@ class Pages:
                 cell.metadata.tags = [*cell.metadata.get("tags", []), "hide-input"]
         if not is_translated and notebook.cells:
             notebook.cells[0].source = self.note(notebook.cells[0].source)
-        self.write(f"{page}.ipynb", nbformat.writes(notebook), source)
+        self.write(f"{page}.ipynb", nbformat.writes(notebook), committed)
         copy = self.target / "extra" / f"{page}.ipynb"
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(source.read_bytes())
@@ -190,4 +192,6 @@ class Pages:
         english = self.root / f"{stem}.md"
         source = english if self.language == "en" else self.translated(stem) or english
         text = self.relink(change(source.read_text(encoding="utf-8")), source, page)
-        self.write(f"{page}.md", text if source != english or self.language == "en" else self.note(text), source)
+        self.write(
+            f"{page}.md", text if source != english or self.language == "en" else self.note(text), source
+        )
