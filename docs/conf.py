@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import sys
 from importlib.metadata import files
 from pathlib import Path
 
+sys.modules["rfc3987_syntax"] = None  # takes seconds to import, to check addresses that notebooks lack
 SITE = json.loads(Path(os.environ["SITE_SETTINGS"]).read_text(encoding="utf-8"))
 
 language = SITE["language"]

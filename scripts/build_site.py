@@ -212,7 +212,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output-dir", type=Path, default=ROOT / "build", help="default: build")
     options = parser.parse_args(arguments)
     try:
-        print(f"Open {build(options.output_dir.resolve())} in a browser.")
+        print(f"Open {build(options.output_dir.resolve(), ROOT)} in a browser.")
     except (SiteError, ValueError, OSError) as error:
         print(f"site: {error}", file=sys.stderr)
         return 1

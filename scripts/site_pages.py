@@ -170,6 +170,7 @@ class Pages:
         source = self.executed.get(stem, original) if committed == original else committed
         notebook = read_notebook(source, need_outputs=source == committed)
         drop_widgets(notebook)
+        notebook.metadata.language_info = {"name": "python", "pygments_lexer": "ipython3"}
         for number, cell in enumerate(notebook.cells):
             if cell.cell_type == "markdown":
                 cell.source = self.relink(BADGE.sub("", cell.source), committed, page)

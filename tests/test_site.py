@@ -3,6 +3,8 @@
 import base64
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -94,11 +96,19 @@ def site(make_root, tmp_path_factory):
     return build_site.build(tmp_path_factory.mktemp("build"), make_root()).parent
 
 
-@pytest.fixture
-def page():
-    """Return a page of a headless browser."""
+@pytest.fixture(scope="module")
+def browser():
+    """Start the browser once."""
     with run_browser() as browser:
-        yield browser.new_page()
+        yield browser
+
+
+@pytest.fixture
+def page(browser):
+    """Return a new page of a headless browser."""
+    page = browser.new_page()
+    yield page
+    page.close()
 
 
 def test_both_languages_have_the_same_pages_and_no_broken_link(site):
@@ -117,8 +127,8 @@ def test_page_shows_committed_outputs_and_the_still_picture_of_a_widget(site):
     assert "Run this cell to move it." in text and "widget-view" not in text
     assert "<td><p>1</p></td>" in text
     assert "[no](link.md)" in text
-    copy = (site / "en" / "notebooks" / "01_first.ipynb").read_text()
-    assert copy == lesson("First", "guidance")
+    copy = nbformat.read(site / "en" / "notebooks" / "01_first.ipynb", as_version=4)
+    assert WIDGET in copy.cells[2].outputs[0].data and "(02_next.ipynb)" in copy.cells[0].source
 
 
 def test_colab_opens_the_notebook_in_the_language_of_the_page(site):
@@ -170,12 +180,12 @@ def test_language_switch_keeps_the_page_and_the_keyboard_reaches_it(site, page):
     assert wrong == []
 
 
-def test_first_page_goes_to_the_language_of_the_browser(site):
-    with run_browser() as browser:
-        for locale, code in {"fr-CA": "fr", "de-DE": "en"}.items():
-            page = browser.new_page(locale=locale)
-            page.goto((site / "index.html").as_uri())
-            page.wait_for_url(f"**/{code}/index.html")
+def test_first_page_goes_to_the_language_of_the_browser(site, browser):
+    for locale, code in {"fr-CA": "fr", "de-DE": "en"}.items():
+        page = browser.new_page(locale=locale)
+        page.goto((site / "index.html").as_uri())
+        page.wait_for_url(f"**/{code}/index.html")
+        page.close()
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
@@ -220,12 +230,16 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert not (tmp_path / "build").exists()
 
 
-def test_a_warning_of_sphinx_keeps_the_old_site(make_root, tmp_path):
+def test_a_warning_of_sphinx_keeps_the_old_site(make_root, tmp_path, monkeypatch):
     (tmp_path / "en").mkdir()
     (tmp_path / "en" / "index.html").write_text("old")
-    root = make_root(**{"helpers/paint.py": '"""Paint |without end."""\n'})
-    with pytest.raises(site_pages.SiteError, match="substitution_reference start-string without end-string"):
-        build_site.build(tmp_path, root)
+    program = "print('x.md:1: WARNING: no such page'); raise SystemExit(1)"
+    command = [sys.executable, "-c", program]
+    monkeypatch.setattr(
+        build_site, "start_sphinx", lambda *_: subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    )
+    with pytest.raises(site_pages.SiteError, match="WARNING: no such page"):
+        build_site.build(tmp_path, make_root())
     assert (tmp_path / "en" / "index.html").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["en"]
 
