@@ -112,7 +112,7 @@ class Pages:
         place, mark, anchor = target.partition("#")
         path = Path(os.path.normpath(origin.parent / unquote(place)))
         name = Path(os.path.relpath(path, self.root)).as_posix()
-        known = name.replace(f".{self.language}.md", ".md") if name not in self.names else name
+        known = re.sub(rf"\.({'|'.join(LANGUAGES)})\.md$", ".md", name)  # a translation is the same page
         if known not in self.names and (not path.exists() or name.startswith("..")):
             where = origin.relative_to(self.root).as_posix()
             raise SiteError(f"{where} links to {target}, which is not in the repository")
