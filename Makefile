@@ -9,14 +9,14 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1200 --nbval-sanitize-
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test test-oldest notebooks data weights bench links clean
+.PHONY: help setup lab run site test test-oldest notebooks data weights bench links clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/installed ## make .venv, if it is missing or out of date
 
-.venv/installed: requirements.txt requirements-dev.txt pyproject.toml .venv/bin/python
+.venv/installed: requirements.txt requirements-dev.txt requirements-docs.txt pyproject.toml .venv/bin/python
 	@$(RUN) -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory venv VENV=.venv
 	@$(RUN) -m pip install -r requirements-dev.txt -e . || { echo "setup: pip says above what stopped it" \
 		"(no network? a full disk? it takes 7 GB on Linux); run the command again to go on" >&2; exit 1; }
@@ -36,13 +36,17 @@ venv:
 lab: setup ## open the series in JupyterLab
 	$(RUN) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks
 
-run: setup ## run every notebook; executed copies and pages go to build/
+run: setup ## run every notebook; executed copies and the site made from them go to build/
 	$(RUN) scripts/run_series.py
+
+site: setup ## make the site from the committed notebooks, without running them
+	$(RUN) scripts/build_site.py
 
 test: setup ## lint, unit tests, and every notebook against its committed outputs
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m pytest tests --numprocesses 2 --dist worksteal --durations=8
+	$(RUN) -m pytest tests/whole_site.py
 	$(RUN) -m pytest $(NBVAL) --durations=8 notebooks
 
 test-oldest: ## unit tests and notebook 01 with the oldest versions that requirements.txt allows

@@ -52,7 +52,7 @@ def find_weights(name: str, root: Path | str | None = None) -> Path:
 def load_pipeline(name: str, root: Path | str | None = None, **kwargs):
     """Load a trained pipeline of whichever class its folder names, this project's own among them.
 
-    See `find_weights` for name, root and errors; `from_pretrained` takes **kwargs, e.g. `torch_dtype`.
+    See `find_weights` for name, root and errors; `from_pretrained` takes ``**kwargs``, e.g. `torch_dtype`.
     """
     from diffusers import DiffusionPipeline
 

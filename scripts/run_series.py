@@ -1,29 +1,23 @@
-"""Run the notebooks of the series in order, headless, and make a page of each.
+"""Run the notebooks of the series in order, headless, and make the site from what comes out.
 
     python -m scripts.run_series [notebook ...] [--in-place] [--output-dir build] [--timeout 1200]
 
-Executed copies, pages and index.html go to the output folder; with ``--in-place`` each notebook that
+Executed copies and the site go to the output folder; with ``--in-place`` each notebook that
 succeeds is written back instead. The kernel is this Python, its working directory the notebook's.
 """
 
 import argparse
-import html
 import os
-import re
-import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import jupyter_server_mathjax
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer
 
 from helpers.files import write_file
 
@@ -31,16 +25,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SMALL_STATE = 100_000  # characters of widget state that a committed notebook may hold
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
-MATHJAX = "mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full,Safe"
-# No script comes from the network, and formulas use the font that lies beside the pages.
-PAGE = """{% extends 'index.html.j2' %}{% block html_head_js %}{% endblock %}{% block extra_css %}
-<script type="text/x-mathjax-config">
-MathJax.Hub.Config({"HTML-CSS": {availableFonts: [], preferredFont: null, webFont: "STIX-Web"}});
-</script>{% endblock %}"""
-embed_images = IPythonRenderer._html_embed_images
-# It parses each piece of HTML by itself, and so would close what is folded, <details>, where it opens.
-IPythonRenderer._html_embed_images = lambda self, html: embed_images(self, html) if "<img" in html else html
-INDEX = '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>The series</title><ol>\n'
 
 
 def first_line(text: str) -> str:
@@ -98,15 +82,6 @@ def make_text(notebook) -> str:
     return nbformat.writes(nbformat.reads(text, as_version=4)).rstrip("\n") + "\n"
 
 
-def make_page(notebook, path: Path) -> str:
-    """Return a notebook as one HTML page that needs no other file but MathJax for its formulas."""
-    drop_widgets(notebook)
-    exporter = HTMLExporter(raw_template=PAGE, embed_images=True, mathjax_url=MATHJAX)
-    where = {"metadata": {"name": path.stem, "path": str(path.parent)}}
-    page, _ = exporter.from_notebook_node(notebook, resources=where)
-    return re.sub(r'(<a\b[^>]*?\bhref="[^"/:]+)\.ipynb(?=[#"])', r"\1.html", page)
-
-
 def run_notebook(path: Path, output_dir: Path | None, timeout: int) -> str:
     """Run a notebook, write what comes of it; return one line on what went wrong, or ""."""
     try:
@@ -114,11 +89,25 @@ def run_notebook(path: Path, output_dir: Path | None, timeout: int) -> str:
         error = execute(notebook, path.parent, timeout)
         if output_dir or not error:
             write_file(output_dir / path.name if output_dir else path, make_text(notebook).encode())
-        if output_dir:
-            write_file(output_dir / f"{path.stem}.html", make_page(notebook, path).encode())
         return error
     except Exception as error:
         return f"{type(error).__name__}: {first_line(str(error))}"
+
+
+def make_site(paths: list[Path], output_dir: Path) -> str:
+    """Make the site from executed copies; return one line on what went wrong, or ""."""
+    from scripts.build_site import SiteError, build  # it reads notebooks with what is above
+
+    copies = {path.stem: output_dir / path.name for path in paths if path.parent == ROOT / "notebooks"}
+    if not copies:  # notebooks from elsewhere are no pages of the site
+        print(f"The executed copies are in {output_dir}.")
+        return ""
+    try:
+        print(f"Open {build(output_dir, ROOT, copies)} in a browser.")
+    except (SiteError, ValueError, OSError) as error:
+        print(f"site: {error}", file=sys.stderr)
+        return str(error)
+    return ""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -133,19 +122,14 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.pop("MPLBACKEND", None)  # pictures belong into the notebook
     output_dir = None if options.in_place else options.output_dir.resolve()
     paths = [path.resolve() for path in options.notebooks] or sorted((ROOT / "notebooks").glob("*.ipynb"))
-    errors, rows = [], []
+    errors = []
     for number, path in enumerate(paths, start=1):
         print(f"[{number}/{len(paths)}] {path.stem}", end="  ", flush=True)
         start = time.monotonic()
         errors.append(run_notebook(path, output_dir, options.timeout))
-        seconds = f"{time.monotonic() - start:.0f} s"
-        print(seconds, errors[-1] and f"FAILED {errors[-1]}", flush=True)
-        rows.append(f'<li><a href="{path.stem}.html">{path.stem}</a>, {seconds} {html.escape(errors[-1])}')
+        print(f"{time.monotonic() - start:.0f} s", errors[-1] and f"FAILED {errors[-1]}", flush=True)
     if output_dir:
-        write_file(output_dir / "index.html", (INDEX + "\n".join(rows)).encode())
-        mathjax = Path(jupyter_server_mathjax.__file__).parent / "static"
-        shutil.copytree(mathjax, output_dir / "mathjax", dirs_exist_ok=True)
-        print(f"Open {output_dir / 'index.html'} in a browser.")
+        errors.append(make_site(paths, output_dir))
     return 1 if any(errors) else 0
 
 

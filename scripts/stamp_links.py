@@ -35,12 +35,19 @@ def setup_cell(address: str) -> str:
     return TEMPLATE.replace('REPOSITORY = ""', f'REPOSITORY = "{address}"')
 
 
+def colab_link(address: str, notebook: str) -> str:
+    """Return the link that opens a notebook of the repository in Colab, or "" where Colab cannot."""
+    if not address.startswith(GITHUB):
+        return ""
+    return f"{COLAB}/github/{address.removeprefix(GITHUB)}/blob/main/{notebook}"
+
+
 def put_badge(text: str, address: str, notebook: str) -> str:
     """Return a text with a notebook's badge below its heading, if Colab can open it from there."""
     text = BADGE.sub("", text)
-    if not address.startswith(GITHUB):
+    link = colab_link(address, f"notebooks/{notebook}")
+    if not link:
         return text
-    link = f"{COLAB}/github/{address.removeprefix(GITHUB)}/blob/main/notebooks/{notebook}"
     badge = f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({link})"
     heading, newline, rest = text.partition("\n")
     return f"{heading}\n\n<!-- badge -->\n{badge}\n<!-- /badge -->{newline}{rest}"

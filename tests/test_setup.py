@@ -17,8 +17,8 @@ def clone(tmp_path):
     """Return a repository with what `make setup` reads, in a path with a space."""
     root = tmp_path / "a clone"
     root.mkdir()
-    for name in ("Makefile", "requirements.txt", "requirements-dev.txt", "pyproject.toml"):
-        shutil.copy(ROOT / name, root)
+    for path in (ROOT / "Makefile", ROOT / "pyproject.toml", *ROOT.glob("requirements*.txt")):
+        shutil.copy(path, root)
     return root
 
 

@@ -25,9 +25,9 @@ def _require_count(at_least: int, what: str, *parts: torch.Tensor) -> None:
 def frechet_distance(images: torch.Tensor, reference: torch.Tensor) -> Score:
     """Fréchet distance (arXiv 1706.08500) between the features of two sets of images; lower is better.
 
-    |μ₁ - μ₂|² + tr(Σ₁ + Σ₂ - 2 (Σ₁ Σ₂)^½) with the features of the sprite classifier. They are not
-    Inception features: never compare the number with a published FID. It grows as samples get fewer,
-    so compare at equal numbers only.
+    ``|μ₁ - μ₂|² + tr(Σ₁ + Σ₂ - 2 (Σ₁ Σ₂)^½)`` with the features of the sprite classifier. They are
+    not Inception features: never compare the number with a published FID. It grows as samples get
+    fewer, so compare at equal numbers only.
 
     Parameters
     ----------
