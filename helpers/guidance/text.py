@@ -26,6 +26,7 @@ def load_clip(path: str | Path | None = None):
         If there are no weights in the folder.
     """
     from transformers import CLIPModel, PreTrainedTokenizerFast  # slow to import, so only when it is used
+    from transformers.utils import logging
 
     folder = Path(path or WEIGHTS / "sprite_clip")
     if not (folder / "model.safetensors").is_file():
@@ -33,7 +34,11 @@ def load_clip(path: str | Path | None = None):
             f"no CLIP in {folder}: get it with `git checkout weights`, or train it with "
             "`python scripts/train_clip.py`"
         )
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # there is nothing to wait for
     model = CLIPModel.from_pretrained(folder, use_safetensors=True)
+    if shown:
+        logging.enable_progress_bar()
     return model.eval().requires_grad_(False), PreTrainedTokenizerFast.from_pretrained(folder)
 
 
