@@ -9,7 +9,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1200 --nbval-sanitize-
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run site test test-oldest notebooks data weights bench links clean
+.PHONY: help setup lab run site test test-oldest notebooks data weights bench demo links clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -71,11 +71,15 @@ weights: setup ## train the shipped weights again, and score them
 	$(RUN) scripts/train.py label_conditioned --steps 10000
 	$(RUN) scripts/draw_samples.py label_conditioned
 	$(RUN) scripts/evaluate.py label_conditioned
+	$(RUN) scripts/train_clip.py
 
 bench: setup ## compare recipes; BUDGET=60: minutes for the longest, about four hours in all
 	$(RUN) -m pip install --quiet -r benchmarks/requirements.txt
 	$(RUN) benchmarks/bench.py --budget $(BUDGET)
 	$(RUN) benchmarks/bench_report.py $(if $(filter-out 60,$(BUDGET)),--results build/benchmark-$(BUDGET).json)
+
+demo: setup ## open a page that draws sprites by words, colour and class
+	$(RUN) -m helpers.demo --open
 
 links: setup ## stamp the repository's public address into setup cells and Colab badges
 	$(RUN) scripts/stamp_links.py

@@ -10,6 +10,7 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.utils.torch_utils import randn_tensor
 from torch import nn
 
+from .guidance.pipeline import GuidedDDPMPipeline  # noqa: F401 (the other of our pipelines)
 from .sampling import check_steps, image_shape, predict_noise, taken_by_step, with_unlabelled
 
 

@@ -15,6 +15,7 @@ from .files import write_folder
 
 # Nothing pickled leaves the machine, and no state of the training.
 SENT = ["*.json", "*.safetensors", "README.md", "*.png"]
+SENT_TO_SPACE = [*SENT, "*.py", "*.txt"]
 KEPT = ["*checkpoint-*/*", ".*", "*/.*"]
 CARD = """
 # {repo_id}
@@ -109,42 +110,55 @@ def save_with_card(
 
 
 def push_to_hub(
-    folder: str | os.PathLike, repo_id: str, *, token: str | None = None, private: bool = False
+    folder: str | os.PathLike,
+    repo_id: str,
+    *,
+    token: str | None = None,
+    private: bool = False,
+    space: bool = False,
 ) -> str | None:
-    """Send a pipeline's folder to the Hub; without a token, only list what would be sent.
+    """Send a pipeline's folder, or a Space, to the Hub; without a token, only list what would be sent.
 
     Configurations, safetensors, README.md and PNG pictures go, in one commit; pickles and checkpoints stay.
+    Of a Space the program goes as well: *.py and *.txt.
 
     Parameters
     ----------
     folder : path-like
-        From `save_with_card`. It is only read.
+        From `save_with_card` or `scripts/make_space.py`. It is only read.
     repo_id : str
         "user/name", or "name" for one of your own. It is created if it is not there, hidden if `private`.
     token : str, optional
         An access token with the role "write"; by default that of `HF_TOKEN` or of `hf auth login`.
+    space : bool
+        The folder is a Gradio Space: a page that runs on the Hub.
 
     Returns
     -------
     str or None
-        The address of the model's page; None if there is no token.
+        The address of the page on the Hub; None if there is no token.
 
     Raises
     ------
     ValueError
         If `repo_id` is no name for a repository, before anything is sent; if the Hub refuses the card.
     FileNotFoundError, PermissionError
-        If the folder holds no pipeline; if the Hub refuses the token.
+        If the folder holds no pipeline, or no Space; if the Hub refuses the token.
     ConnectionError
         Within 5 seconds if the Hub does not answer, in about half a minute if the connection breaks.
     """
     _check_name(repo_id)
-    if not (Path(folder) / "model_index.json").is_file():
-        raise FileNotFoundError(f"no pipeline in {folder}: make it with save_with_card first")
+    what, first, maker = ("pipeline", "model_index.json", "save_with_card")
+    if space:
+        what, first, maker = ("Space", "app.py", "scripts/make_space.py")
+    if not (Path(folder) / first).is_file():
+        raise FileNotFoundError(f"no {what} in {folder}: make it with {maker} first")
+    sent = SENT_TO_SPACE if space else SENT
     token = (token or get_token() or "").strip()
     if not token:
-        return _list_files(Path(folder), repo_id)
-    again = f'{folder} is as it was; to try again: push_to_hub("{folder}", "{repo_id}")'
+        return _list_files(Path(folder), repo_id, sent)
+    call = f'push_to_hub("{folder}", "{repo_id}"{", space=True" if space else ""})'
+    again = f"{folder} is as it was; to try again: {call}"
     if not re.fullmatch("[!-~]+", token):  # as a header it would be shown in the client's error
         raise PermissionError(f"a token is one word of ASCII characters, and this is none. {again}")
     if constants.HF_HUB_OFFLINE or not ask_server(constants.ENDPOINT)():
@@ -154,9 +168,11 @@ def push_to_hub(
     logging.set_verbosity_error()  # the client reports its every attempt; one line is enough
     constants.HF_HUB_DISABLE_XET = True  # which sends in several commits, and hangs when a connection breaks
     try:
-        url = HfApi().create_repo(repo_id, token=token, private=private, exist_ok=True)
-        patterns = {"allow_patterns": SENT, "ignore_patterns": list(KEPT)}
-        HfApi().upload_folder(repo_id=url.repo_id, folder_path=folder, token=token, **patterns)
+        kind = {"repo_type": "space", "space_sdk": "gradio"} if space else {}
+        url = HfApi().create_repo(repo_id, token=token, private=private, exist_ok=True, **kind)
+        kind.pop("space_sdk", None)
+        patterns = {"allow_patterns": sent, "ignore_patterns": list(KEPT)}
+        HfApi().upload_folder(repo_id=url.repo_id, folder_path=folder, token=token, **kind, **patterns)
     except (OSError, HTTPError, RuntimeError, ValueError) as error:
         raise _in_words(error, repo_id, again) from error
     finally:
@@ -174,11 +190,11 @@ def _check_name(repo_id: str) -> None:
         raise ValueError(f"expected {expected}; got {repo_id!r}") from error
 
 
-def _list_files(folder: Path, repo_id: str) -> None:
+def _list_files(folder: Path, repo_id: str, sent: list[str]) -> None:
     """Say what would be sent, and how to send it."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     print(f"There is no token, so nothing was sent. To {repo_id} on the Hub would go:")
-    for name in filter_repo_objects(names, allow_patterns=SENT, ignore_patterns=KEPT):
+    for name in filter_repo_objects(names, allow_patterns=sent, ignore_patterns=KEPT):
         print(f"{(folder / name).stat().st_size:>12,} bytes  {name}")
     print(
         'To send it: make a token with the role "write" at https://huggingface.co/settings/tokens, '
