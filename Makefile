@@ -45,15 +45,15 @@ site: setup ## make the site from the committed notebooks, without running them
 test: setup ## lint, unit tests, and every notebook against its committed outputs
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m pytest tests --numprocesses 2 --dist worksteal --durations=8
-	$(RUN) -m pytest tests/whole_site.py
+	$(RUN) -m pytest tests -m "not slow" --numprocesses 2 --dist worksteal --durations=8
+	$(RUN) -m pytest tests -m slow --numprocesses 2 --dist loadfile --durations=8
 	$(RUN) -m pytest $(NBVAL) --durations=8 notebooks
 
 test-oldest: ## unit tests and notebook 01 with the oldest versions that requirements.txt allows
 	@$(MAKE) --no-print-directory venv VENV=.venv-oldest
 	$(OLDEST) -m pip install --quiet uv  # pip cannot choose the lowest versions
 	$(OLDEST) -m uv pip install --python $(OLDEST) --resolution lowest-direct -r requirements-dev.txt -e .
-	$(OLDEST) -m pytest tests --numprocesses 2 --dist worksteal
+	$(OLDEST) -m pytest tests -m "not slow" --numprocesses 2 --dist worksteal
 	$(OLDEST) -m pytest $(NBVAL) notebooks/01_unconditional_ddpm.ipynb
 
 notebooks: setup ## run every notebook in place, so that committed outputs are fresh

@@ -11,6 +11,8 @@ from benchmarks import bench, bench_training, process
 from benchmarks.bench_recipes import Ours, Textbook
 from benchmarks.bench_training import Clock, Training, code_fingerprint, make_trainings, train_in_turns
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -72,6 +72,7 @@ def test_a_text_that_fits_several_pictures_is_right_for_each():
     assert train_clip.contrastive_loss(logits, both) < plain
 
 
+@pytest.mark.slow
 def test_a_short_training_learns(one_thread):
     whole = load_sprites("test")
     few = ImageDataset(

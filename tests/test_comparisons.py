@@ -11,6 +11,8 @@ from helpers.datasets import load_sprites
 from helpers.evaluation import extract_features
 from helpers.pipelines import LabelEmbedder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def few(one_thread):

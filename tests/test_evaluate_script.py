@@ -19,6 +19,8 @@ from helpers.weights import load_pipeline
 from scripts import evaluate, train, train_classifier
 from scripts.make_sprites import __main__ as make_sprites
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = train.ROOT / "weights"
 
 

@@ -26,6 +26,7 @@ def draw(pipeline):
     return sample_images(pipeline.unet, make_scheduler(pipeline.scheduler), 2, 10)
 
 
+@pytest.mark.slow
 def test_a_fine_tuned_model_goes_to_the_hub_and_back(emoji, hub, tmp_path):
     pipeline = load_pipeline("unconditional")
     before = draw(pipeline)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from helpers.training.checkpoints import list_checkpoints
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 NUM_STEPS = 8
 WHOLE_BATCH = {"learning_rate": 1e-3, "snr_gamma": 5, "balanced": True, "seed": 3}

@@ -191,6 +191,7 @@ def steps_done(folder) -> int:
     return int(done[-1].name.split("-")[1]) if done else 0
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_bit_identical(tmp_path):
     # A fork server imports torch once and starts each of the processes in a moment.
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"

@@ -9,6 +9,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from scripts import build_site, run_series
 
+pytestmark = pytest.mark.slow
+
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SHOW = f"import base64\nfrom IPython.display import Image\nImage(base64.b64decode('{PIXEL}'))"
 GOOD = [

@@ -12,6 +12,8 @@ from notebook_cells import NOTEBOOKS, read
 
 from scripts import install_missing, stamp_links
 
+pytestmark = pytest.mark.slow
+
 ADDRESS = "https://github.com/someone/series"
 IPYTHON = """from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell()

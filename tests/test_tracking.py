@@ -192,6 +192,7 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(package, monk
         short_run(log_with=package)
 
 
+@pytest.mark.slow
 def test_importing_the_training_loads_no_tracker():
     code = "import sys, helpers.training; print({'tensorboard', 'wandb'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

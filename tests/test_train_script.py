@@ -17,6 +17,8 @@ from helpers.training.checkpoints import list_averages
 from scripts import train, training_pictures
 from scripts.make_sprites import __main__ as make_sprites
 
+pytestmark = pytest.mark.slow
+
 average_steps = training_pictures.average_steps
 FILE = Path("unet", "diffusion_pytorch_model.safetensors")
 

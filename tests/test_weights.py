@@ -172,6 +172,7 @@ def trained(request, tmp_path_factory, one_thread):
     return folder, name
 
 
+@pytest.mark.slow
 def test_script_writes_a_pipeline_its_record_and_its_card(trained):
     folder, name = trained
     weights = folder / "weights"
@@ -191,6 +192,7 @@ def test_script_writes_a_pipeline_its_record_and_its_card(trained):
     assert [path.name for path in (folder / "weights-runs" / name).iterdir()] == ["checkpoint-00000003"]
 
 
+@pytest.mark.slow
 def test_script_with_the_same_seed_makes_the_same_weights(trained):
     folder, name = trained
     train_three_steps(folder, "again", name)
@@ -199,6 +201,7 @@ def test_script_with_the_same_seed_makes_the_same_weights(trained):
         assert again.read_bytes() == file.read_bytes()
 
 
+@pytest.mark.slow
 def test_script_trains_weights_further(trained):
     folder, name = trained
     start = folder / "weights" / name

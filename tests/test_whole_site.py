@@ -16,6 +16,8 @@ from site_browser import (
 
 from scripts import build_site
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("index", "notebooks/01_unconditional_ddpm", "reference/training", "weights", "search")
 
 
