@@ -22,7 +22,7 @@ def address(tmp_path_factory):
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    settings = {"GRADIO_SERVER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    settings = {"GRADIO_SERVER_PORT": str(port), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | settings
     command = [sys.executable, "app.py"]
     with subprocess.Popen(
