@@ -81,8 +81,8 @@ bench: setup ## compare recipes; BUDGET=60: minutes for the longest, about four 
 demo: setup ## open a page that draws sprites by words, colour and class
 	$(RUN) -m helpers.demo --open
 
-links: setup ## stamp the repository's public address into setup cells and Colab badges
-	$(RUN) scripts/stamp_links.py
+links: ## stamp the repository's public address into setup cells and Colab badges
+	"$(PYTHON)" -m scripts.stamp_links
 
 clean: ## delete what was built; .venv, data and weights stay
 	rm -rf build .venv-oldest .pytest_cache .ruff_cache

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
-
 
 def write_file(path: str | os.PathLike, content: bytes) -> None:
     """Write a file under a temporary name, then rename it: whole or not at all."""
@@ -54,8 +52,10 @@ def write_folder(path: str | os.PathLike, write: Callable[[Path], None]) -> None
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def describe_device(device: torch.device) -> str:
-    """Name the device in words, for the model card."""
+def describe_device(device) -> str:
+    """Name a torch.device in words, for the model card."""
+    import torch  # here, since what only writes files starts without it
+
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "mps":

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import nbformat
 
 from scripts.run_series import drop_widgets, first_line
-from scripts.stamp_links import BADGE
+from scripts.stamp_links import BADGE, SETUP
 
 LANGUAGES = {"en": "English", "fr": "Français"}
 FOLDERS = {"en": "notebooks", "fr": "notebooks/fr"}
@@ -109,6 +109,8 @@ class Pages:
         """
         if re.match(r"[a-z]+:|#", target):
             return target
+        if branch := re.fullmatch(r"\.\./\.\./(tree/[\w-]+)", target):  # of the repository that GitHub shows
+            return f"{self.address}/{branch[1]}" if self.address else None
         place, mark, anchor = target.partition("#")
         path = Path(os.path.normpath(origin.parent / unquote(place)))
         name = Path(os.path.relpath(path, self.root)).as_posix()
@@ -179,7 +181,7 @@ class Pages:
                     about = output.metadata.get("image/png", {})
                     name = f"{stem}-{number}-{place}.png"
                     output.data = {"text/html": figure(png, about, name, self.target / "extra" / "figures")}
-            if cell.source.startswith("# Setup"):
+            if cell.source.startswith(SETUP):
                 cell.metadata.tags = [*cell.metadata.get("tags", []), "hide-input"]
         if not is_translated and notebook.cells:
             notebook.cells[0].source = self.note(notebook.cells[0].source)

@@ -59,7 +59,7 @@ def lesson(title: str, word: str, up: str = "") -> str:
         new_output("execute_result", {"text/markdown": "| score |\n| --- |\n| 1 |", "text/plain": "-"}),
     ]
     text = TITLE.format(title=title, word=word, long="+".join(["x_0"] * 40)).replace("](../", f"](../{up}")
-    cells = [new_markdown_cell(text), new_code_cell("# Setup: makes imports work", execution_count=1)]
+    cells = [new_markdown_cell(text), new_code_cell("# @title Setup: makes imports work", execution_count=1)]
     cells.append(new_code_cell("show(" + 110 * "x" + ")", execution_count=2, outputs=outputs))
     return nbformat.writes(new_notebook(cells=cells))
 
