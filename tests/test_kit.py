@@ -250,6 +250,22 @@ class TestZip:
         assert {f"source/{p.stem}/{p.stem}.ipynb" for p in NOTEBOOKS} <= set(found)
 
 
+class TestGuide:
+    def test_each_plan_is_of_a_notebook_fills_90_minutes_and_is_whole(self, series):
+        text = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+        plans = re.split(r"^## (\d\d) · ", text, flags=re.MULTILINE)[1:]
+        assert len(plans) >= 12
+        for number, plan in zip(plans[::2], plans[1::2], strict=True):
+            plan = plan.split("\n## ")[0]
+            assert any(name.startswith(number) for name in series)
+            times = [(int(a), int(b)) for a, b in re.findall(r"^\| (\d+)–(\d+) \|", plan, flags=re.MULTILINE)]
+            assert [b for _, b in times] == [a for a, _ in times[1:]] + [90] and times[0][0] == 0, number
+            assert len(re.findall(r"^\d\. \*", plan, flags=re.MULTILINE)) == 3
+            errors = plan.split("| remedy |\n")[1].split("\n\n")[0]
+            assert len(errors.splitlines()) == 6  # a rule and five
+            assert all(part in plan for part in ("**In 45 minutes:**", "**Homework:**", "**Assess:**"))
+
+
 class TestBadInput:
     @pytest.fixture
     def small(self, monkeypatch, tmp_path):
