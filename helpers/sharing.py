@@ -120,7 +120,7 @@ def push_to_hub(
     """Send a pipeline's folder, or a Space, to the Hub; without a token, only list what would be sent.
 
     Configurations, safetensors, README.md and PNG pictures go, in one commit; pickles and checkpoints stay.
-    Of a Space the program goes as well: *.py and *.txt.
+    Of a Space the program goes as well: ``*.py`` and ``*.txt``.
 
     Parameters
     ----------
