@@ -2,6 +2,7 @@
 # Paths are relative, so spaces above them do no harm.
 PYTHON ?= python3
 BUDGET ?= 60
+FORMAT ?= plain
 RUN := .venv/bin/python
 OLDEST := .venv-oldest/bin/python
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1200 --nbval-sanitize-with tests/nbval_sanitize.cfg
@@ -9,7 +10,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1200 --nbval-sanitize-
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run site test test-oldest notebooks data weights bench demo links clean
+.PHONY: help setup lab run site class wheelhouse test test-oldest notebooks data weights bench demo links clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +42,14 @@ run: setup ## run every notebook; executed copies and the site made from them go
 
 site: setup ## make the site from the committed notebooks, without running them
 	$(RUN) scripts/build_site.py
+
+class: setup ## pack the classroom kit into build/class.zip; FORMAT=nbgrader: for that grader
+	$(RUN) scripts/make_class.py --format $(FORMAT)
+
+wheelhouse: setup ## fetch what a reader needs for machines like this one into build/wheelhouse; 3.4 GB on Linux
+	$(RUN) -m pip download --only-binary=:all: -r requirements.txt -d build/wheelhouse || { echo "wheelhouse: pip says" \
+		"above what stopped it (no network? a full disk? it takes 3.4 GB on Linux)" >&2; exit 1; }
+	@du -sh build/wheelhouse
 
 test: setup ## lint, unit tests, and every notebook against its committed outputs
 	$(RUN) -m ruff check .
