@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from contextlib import closing
+from importlib.util import find_spec
 
 import nbformat
 import pytest
@@ -176,7 +177,8 @@ class TestNbgrader:
         with pytest.raises(NotebookError, match="exercise 1 has a check and no folded solution"):
             make_nbgrader(notebook)
 
-    @pytest.mark.skipif(not shutil.which("nbgrader"), reason="nbgrader is not installed")
+    @pytest.mark.slow
+    @pytest.mark.skipif(find_spec("nbgrader") is None, reason="nbgrader is not installed")
     def test_nbgrader_takes_solutions_out_and_grades_a_right_and_a_wrong_submission(self, tmp_path):
         (tmp_path / "nbgrader_config.py").write_text(CONFIG)
         source = tmp_path / "source" / "lesson" / "lesson.ipynb"
@@ -184,7 +186,9 @@ class TestNbgrader:
         nbformat.write(make_nbgrader(small_notebook()), source)
 
         def run(*arguments):
-            done = subprocess.run(["nbgrader", *arguments], cwd=tmp_path, capture_output=True, text=True)
+            done = subprocess.run(
+                [sys.executable, "-m", "nbgrader", *arguments], cwd=tmp_path, capture_output=True, text=True
+            )
             assert done.returncode == 0, done.stderr
 
         run("generate_assignment", "lesson")
@@ -220,6 +224,7 @@ class TestZip:
             if "teacher" not in path.parts:
                 assert "<summary>Solution" not in path.read_text(encoding="utf-8")
 
+    @pytest.mark.slow
     def test_unpacked_it_passes_its_checker_and_loads_every_weight(self, kit):
         lines = [
             "import pathlib, sys, check_setup",
