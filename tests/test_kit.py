@@ -10,6 +10,7 @@ import sys
 import zipfile
 from contextlib import closing
 from importlib.util import find_spec
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -185,10 +186,13 @@ class TestNbgrader:
         source.parent.mkdir(parents=True)
         nbformat.write(make_nbgrader(small_notebook()), source)
 
+        # nbgrader looks for the tool `alembic` on the path.
+        tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        environment = os.environ | {"PATH": tools}
+
         def run(*arguments):
-            done = subprocess.run(
-                [sys.executable, "-m", "nbgrader", *arguments], cwd=tmp_path, capture_output=True, text=True
-            )
+            command = [sys.executable, "-m", "nbgrader", *arguments]
+            done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
 
         run("generate_assignment", "lesson")

@@ -134,7 +134,7 @@ def test_page_shows_committed_outputs_and_the_still_picture_of_a_widget(site):
 
 
 def test_colab_opens_the_notebook_in_the_language_of_the_page(site):
-    blob = "https://colab.research.google.com/github/owner/name/blob/main/notebooks/"
+    blob = "https://colab.research.google.com/github/owner/name/blob/colab/notebooks/"
     links = {"en/notebooks/01_first": "01_first.ipynb", "fr/notebooks/01_first": "fr/01_first.ipynb"}
     links["fr/notebooks/02_next"] = "02_next.ipynb"  # there is no other
     for page, name in links.items():
@@ -163,7 +163,7 @@ def test_search_works_from_files(site, page, language, word, found):
     page.keyboard.press("Enter")
     page.wait_for_selector("#search-results li a")
     assert found in page.inner_text("#search-results")
-    page.click("#search-results li a")
+    page.click(f"#search-results li a:has-text('{found}')")
     page.wait_for_load_state()
     assert "/notebooks/01_first.html" in page.url and wrong == []
 
