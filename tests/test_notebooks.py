@@ -3,7 +3,9 @@
 import re
 
 import pytest
+from ipython_pygments_lexers import IPython3Lexer
 from notebook_cells import NOTEBOOKS, read
+from pygments.token import Error
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -24,6 +26,13 @@ class TestEveryNotebook:
         assert max(lines) <= 25 and sorted(lines)[len(lines) // 2] <= 8
         tags = [tag for cell in code for tag in cell["metadata"].get("tags", [])]
         assert set(tags) <= {"nbval-ignore-output"} and len(tags) <= len(code) / 3
+
+    def test_can_be_coloured_as_code(self, path):
+        _, code = read(path)
+        unread = [
+            t for cell in code for kind, t in IPython3Lexer().get_tokens(cell["source"]) if kind is Error
+        ]
+        assert unread == []
 
     def test_is_small_and_begins_with_what_a_reader_needs(self, path):
         notebook, _ = read(path)
