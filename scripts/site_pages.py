@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import nbformat
 
+from scripts.markdown_links import map_links
 from scripts.run_series import drop_widgets, first_line
 from scripts.stamp_links import BADGE, SETUP
 
@@ -21,10 +22,6 @@ LANGUAGES = {"en": "English", "fr": "Français"}
 FOLDERS = {"en": "notebooks", "fr": "notebooks/fr"}
 CARDS = {"data": "data/README", "weights": "weights/README", "benchmarks": "benchmarks/README"}
 UNTRANSLATED = {"fr": "Cette page n’est pas encore traduite : voici le texte anglais."}
-CODE = re.compile(
-    r"^(`{3,}|~{3,}).*?^\1[^\n]*$|`+[^`\n]+`+|\$\$.*?\$\$|\$[^$\n]+\$", re.DOTALL | re.MULTILINE
-)
-LINK = re.compile(r'(!?)\[((?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*)\]\(([^()\s]+)((?:\s+"[^"]*")?)\)')
 
 
 class SiteError(Exception):
@@ -66,22 +63,22 @@ class Pages:
         "en", or one of the others in `LANGUAGES`.
     target : Path
         An empty folder.
-    executed : dict of str to Path, optional
-        Executed copies of English notebooks by their names, shown in place of the committed ones.
+    executed : dict of Path to Path, optional
+        Executed copies of committed notebooks, shown in their place.
     address : str
         The repository's public address, or "".
     """
 
     def __init__(self, root: Path, language: str, target: Path, executed=None, address=""):
         self.root, self.language, self.target = root, language, target
-        self.executed: dict[str, Path] = executed or {}
+        self.executed: dict[Path, Path] = executed or {}
         self.address = address
         self.sources: dict[str, Path] = {}  # page -> the file that it is made from
         self.missing: list[str] = []  # notebooks without a translation
         self.names: dict[str, str] = {
             "README.md": "index",
-            "notebooks": "index",
             "helpers": "reference/index",
+            **dict.fromkeys(FOLDERS.values(), "index"),
         }
         for page, card in CARDS.items():
             self.names |= {f"{card}.md": page, os.path.dirname(card): page}
@@ -134,19 +131,7 @@ class Pages:
 
     def relink(self, text: str, origin: Path, page: str) -> str:
         """Return Markdown whose links and pictures hold on the site; code and formulas are left alone."""
-        kept: list[str] = []
-
-        def keep(match: re.Match) -> str:
-            kept.append(match[0])
-            return f"\0{len(kept) - 1}\0"
-
-        def change(match: re.Match) -> str:
-            label = LINK.sub(change, match[2])
-            where = self.link(match[3], origin, page)
-            return label if where is None else f"{match[1]}[{label}]({where}{match[4]})"
-
-        text = LINK.sub(change, CODE.sub(keep, text))
-        return re.sub("\0(\\d+)\0", lambda match: kept[int(match[1])], text)
+        return map_links(text, lambda target: self.link(target, origin, page))
 
     def write(self, page: str, text: str, source: Path | None = None) -> None:
         """Write the source of a page."""
@@ -169,7 +154,7 @@ class Pages:
         if not is_translated:
             self.missing.append(stem)
             committed = original
-        source = self.executed.get(stem, original) if committed == original else committed
+        source = self.executed.get(committed, committed)
         notebook = read_notebook(source, need_outputs=source == committed)
         drop_widgets(notebook)
         notebook.metadata.language_info = {"name": "python", "pygments_lexer": "ipython3"}
