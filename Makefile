@@ -3,14 +3,16 @@
 PYTHON ?= python3
 BUDGET ?= 60
 FORMAT ?= plain
+# Set on the command line only: many systems have a variable of this name.
+LANGUAGE := en
 RUN := .venv/bin/python
 OLDEST := .venv-oldest/bin/python
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 1200 --nbval-sanitize-with tests/nbval_sanitize.cfg
+NBVAL := --ignore-glob="notebooks/*/*" --nbval --nbval-current-env --nbval-cell-timeout 1200 --nbval-sanitize-with tests/nbval_sanitize.cfg
 # The debugger's warning at the start of each kernel is not for readers.
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run site class wheelhouse test test-oldest notebooks data weights bench demo links clean
+.PHONY: help setup lab run site class wheelhouse test test-oldest notebooks data weights bench demo links fr clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -37,8 +39,8 @@ venv:
 lab: setup ## open the series in JupyterLab
 	$(RUN) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks
 
-run: setup ## run every notebook; executed copies and the site made from them go to build/
-	$(RUN) scripts/run_series.py
+run: setup ## run every English notebook, or LANGUAGE=fr; executed copies and the site made from them go to build/
+	$(RUN) scripts/run_series.py --language $(LANGUAGE)
 
 site: setup ## make the site from the committed notebooks, without running them
 	$(RUN) scripts/build_site.py
@@ -51,7 +53,7 @@ wheelhouse: setup ## fetch what a reader needs for machines like this one into b
 		"above what stopped it (no network? a full disk? it takes 3.4 GB on Linux)" >&2; exit 1; }
 	@du -sh build/wheelhouse
 
-test: setup ## lint, unit tests, and every notebook against its committed outputs
+test: setup ## lint, unit tests, and every English notebook against its committed outputs
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m pytest tests -m "not slow" --numprocesses 2 --dist worksteal --durations=8
@@ -65,8 +67,9 @@ test-oldest: ## unit tests and notebook 01 with the oldest versions that require
 	$(OLDEST) -m pytest tests -m "not slow" --numprocesses 2 --dist worksteal
 	$(OLDEST) -m pytest $(NBVAL) notebooks/01_unconditional_ddpm.ipynb
 
-notebooks: setup ## run every notebook in place, so that committed outputs are fresh
+notebooks: setup ## run every English notebook in place, and put its fresh outputs into the translated ones
 	$(RUN) scripts/run_series.py --in-place
+	$(RUN) scripts/translate.py build
 
 data: setup ## make the bundled sprites and emoji again; the emoji need npm and a network
 	$(RUN) -m scripts.make_sprites
@@ -89,6 +92,9 @@ bench: setup ## compare recipes; BUDGET=60: minutes for the longest, about four 
 
 demo: setup ## open a page that draws sprites by words, colour and class
 	$(RUN) -m helpers.demo --open
+
+fr: setup ## make the French notebooks and README from the English ones and translations/fr
+	$(RUN) scripts/translate.py build --language fr
 
 links: ## stamp the repository's public address into setup cells and Colab badges
 	"$(PYTHON)" -m scripts.stamp_links

@@ -162,7 +162,7 @@ def report_missing(missing: dict[str, list[str]]) -> None:
             print(f"site: {stem} is not there in {where}: its page is in English, and says so")
 
 
-def build(output_dir: Path, root: Path = ROOT, executed: dict[str, Path] | None = None) -> Path:
+def build(output_dir: Path, root: Path = ROOT, executed: dict[Path, Path] | None = None) -> Path:
     """Build the site in every language into a folder; return its first page.
 
     Parameters
@@ -171,8 +171,8 @@ def build(output_dir: Path, root: Path = ROOT, executed: dict[str, Path] | None 
         Gets index.html and a folder for each language, all of them or none.
     root : Path
         The repository.
-    executed : dict of str to Path, optional
-        Executed copies of notebooks by their names, shown in place of the committed ones.
+    executed : dict of Path to Path, optional
+        Executed copies of committed notebooks, shown in their place.
 
     Raises
     ------

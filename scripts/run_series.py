@@ -2,8 +2,9 @@
 
     python -m scripts.run_series [notebook ...] [--in-place] [--output-dir build] [--timeout 1200]
 
-Executed copies and the site go to the output folder; with ``--in-place`` each notebook that
-succeeds is written back instead. The kernel is this Python, its working directory the notebook's.
+The notebooks are the English ones, or with ``--language fr`` the French ones, whose code is the same.
+Executed copies and the site go to the output folder; with ``--in-place`` each notebook that succeeds is
+written back instead. The kernel is this Python, its working directory the notebook's.
 """
 
 import argparse
@@ -94,13 +95,26 @@ def run_notebook(path: Path, output_dir: Path | None, timeout: int) -> str:
         return f"{type(error).__name__}: {first_line(str(error))}"
 
 
-def make_site(paths: list[Path], output_dir: Path) -> str:
+def series_notebooks(language: str) -> list[Path]:
+    """Return the notebooks of the series in a language, and say which they are."""
+    folder = ROOT / "notebooks"
+    others = sorted(path.name for path in folder.glob("[a-z]*") if path.is_dir() and [*path.glob("*.ipynb")])
+    if language not in ("en", *others):
+        raise ValueError(f"no notebooks in {language!r}, expected one of {', '.join(['en', *others])}")
+    print(
+        f"The series in {language!r}.",
+        *(f"`make run LANGUAGE={name}` runs that in {name!r}." for name in others),
+    )
+    return sorted((folder if language == "en" else folder / language).glob("*.ipynb"))
+
+
+def make_site(paths: list[Path], copies_dir: Path, output_dir: Path) -> str:
     """Make the site from executed copies; return one line on what went wrong, or ""."""
     from scripts.build_site import SiteError, build  # it reads notebooks with what is above
 
-    copies = {path.stem: output_dir / path.name for path in paths if path.parent == ROOT / "notebooks"}
+    copies = {path: copies_dir / path.name for path in paths if ROOT / "notebooks" in path.parents}
     if not copies:  # notebooks from elsewhere are no pages of the site
-        print(f"The executed copies are in {output_dir}.")
+        print(f"The executed copies are in {copies_dir}.")
         return ""
     try:
         print(f"Open {build(output_dir, ROOT, copies)} in a browser.")
@@ -114,22 +128,27 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the notebooks; return the exit status, 1 where any of them failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="run only these (default: all)")
+    parser.add_argument("--language", default="en", help="en, or a folder of notebooks/ (default: en)")
     parser.add_argument("--in-place", action="store_true", help="write back each notebook that succeeds")
     parser.add_argument("--output-dir", type=Path, default=ROOT / "build", help="default: build")
     parser.add_argument("--timeout", type=int, default=1200, help="seconds for one cell (default: 1200)")
     options = parser.parse_args(arguments)
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the debugger's warning is not for readers
     os.environ.pop("MPLBACKEND", None)  # pictures belong into the notebook
-    output_dir = None if options.in_place else options.output_dir.resolve()
-    paths = [path.resolve() for path in options.notebooks] or sorted((ROOT / "notebooks").glob("*.ipynb"))
+    output_dir = options.output_dir.resolve()
+    copies_dir = output_dir if options.language == "en" else output_dir / f"executed-{options.language}"
+    try:
+        paths = [path.resolve() for path in options.notebooks] or series_notebooks(options.language)
+    except ValueError as error:
+        parser.error(str(error))
     errors = []
     for number, path in enumerate(paths, start=1):
         print(f"[{number}/{len(paths)}] {path.stem}", end="  ", flush=True)
         start = time.monotonic()
-        errors.append(run_notebook(path, output_dir, options.timeout))
+        errors.append(run_notebook(path, None if options.in_place else copies_dir, options.timeout))
         print(f"{time.monotonic() - start:.0f} s", errors[-1] and f"FAILED {errors[-1]}", flush=True)
-    if output_dir:
-        errors.append(make_site(paths, output_dir))
+    if not options.in_place:
+        errors.append(make_site(paths, copies_dir, output_dir))
     return 1 if any(errors) else 0
 
 

@@ -57,11 +57,26 @@ def test_ends_with_the_site_made_from_the_copies(tmp_path, monkeypatch, capsys):
     built = []
     monkeypatch.setattr(run_series, "ROOT", tmp_path)
     monkeypatch.setattr(build_site, "build", lambda *arguments: built.append(arguments) or "build/index.html")
-    write(tmp_path / "notebooks" / "01_good.ipynb", ["print(1)"])
+    path = write(tmp_path / "notebooks" / "01_good.ipynb", ["print(1)"])
     output_dir = tmp_path / "build"
     assert run_series.main(["--output-dir", str(output_dir)]) == 0
-    assert built == [(output_dir, tmp_path, {"01_good": output_dir / "01_good.ipynb"})]
+    assert built == [(output_dir, tmp_path, {path: output_dir / "01_good.ipynb"})]
     assert capsys.readouterr().out.endswith("Open build/index.html in a browser.\n")
+
+
+def test_runs_the_english_series_unless_another_language_is_asked_for(tmp_path, monkeypatch, capsys):
+    built = []
+    monkeypatch.setattr(run_series, "ROOT", tmp_path)
+    monkeypatch.setattr(build_site, "build", lambda *arguments: built.append(arguments[2]))
+    monkeypatch.setattr(run_series, "run_notebook", lambda path, *_: "")
+    english, french = (write(tmp_path / "notebooks" / name, []) for name in ("01_a.ipynb", "fr/01_a.ipynb"))
+    assert run_series.main(["--output-dir", str(tmp_path)]) == 0
+    assert "The series in 'en'. `make run LANGUAGE=fr` runs that in 'fr'.\n" in capsys.readouterr().out
+    assert run_series.main(["--output-dir", str(tmp_path), "--language", "fr"]) == 0
+    assert built == [{english: tmp_path / "01_a.ipynb"}, {french: tmp_path / "executed-fr" / "01_a.ipynb"}]
+    with pytest.raises(SystemExit):
+        run_series.main(["--language", "de"])
+    assert "no notebooks in 'de', expected one of en, fr" in capsys.readouterr().err
 
 
 def test_in_place_writes_a_success_and_does_not_churn(tmp_path, capfd):

@@ -255,7 +255,9 @@ def test_missing_packages_are_named(make_root, tmp_path, monkeypatch):
 def test_executed_copies_are_shown_in_place_of_committed_ones(make_root, tmp_path):
     copy = tmp_path / "02_next.ipynb"
     copy.write_text(lesson("Next", "fresh").replace('"execution_count": 2', '"execution_count": null'))
-    pages = site_pages.Pages(make_root(), "en", tmp_path / "pages", {"02_next": copy})
+    root = make_root()
+    executed = {root / "notebooks" / "02_next.ipynb": copy}
+    pages = site_pages.Pages(root, "en", tmp_path / "pages", executed)
     for stem in pages.stems:
         pages.add_notebook(stem)
     text = json.loads((tmp_path / "pages" / "notebooks" / "02_next.ipynb").read_text())
