@@ -105,8 +105,6 @@ def map_notebook(notebook: dict, change: Change, where: str) -> dict:
 def translated_places(root: Path, language: str, names: list[str]) -> dict[Path, Path]:
     """Return each English file that a link may name, with the one that takes its place in a language."""
     places = {english_path(root, name): translated_path(root, language, name) for name in names}
-    if any(name != README for name in names):
-        places[root / "notebooks"] = root / "notebooks" / language
     suffix = f".{language}.md"
     for folder in (root, *(path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")):
         places |= {p.with_name(p.name.removesuffix(suffix) + ".md"): p for p in folder.glob(f"*{suffix}")}
