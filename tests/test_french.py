@@ -134,7 +134,7 @@ def test_terms_are_those_of_the_glossary(name):
             excused = f"glossaire : {term}" in entry.tcomment
             if not excused and not re.search(rf"\b(?:{allowed})(?:s|x)?\b", french, re.IGNORECASE):
                 wrong.append(f"{entry.msgctxt}: {term}, expected {' / '.join(choices)}: {entry.msgstr}")
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 TYPOGRAPHY = {
@@ -157,7 +157,7 @@ def test_typography_is_french(name):
         wrong += [f"{rule}: {text}" for rule, pattern in TYPOGRAPHY.items() if re.search(pattern, text)]
         points = set(re.findall(r"\d+\.\d+", VERSIONS.sub("", text))) - section_numbers(name)
         wrong += [f"a decimal comma in {point}: {text}" for point in points]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def test_each_readme_leads_to_the_other():
