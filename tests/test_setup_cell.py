@@ -194,7 +194,8 @@ def test_the_workflow_publishes_a_branch_with_the_forks_address(tmp_path):
                         for key, value in step.get("env", {}).items()}  # fmt: skip
             git(["bash", "-e", "-c", step["run"]], env=python | settings)
     changed = git(["git", "diff", "--name-only", "main", "colab"]).stdout.split()
-    assert changed == ["README.md", *(str(path.relative_to(root)) for path in NOTEBOOKS)]
+    stamped = [*root.glob("README*.md"), *NOTEBOOKS, *root.glob("notebooks/[a-z]*/*.ipynb")]
+    assert changed == sorted(path.relative_to(root).as_posix() for path in stamped)
     assert "${{" not in git(["git", "show", "colab:README.md"]).stdout
     assert (
         f"{stamp_links.COLAB}/github/someone/series/blob/colab/notebooks/01"

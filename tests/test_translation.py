@@ -8,7 +8,7 @@ from pathlib import Path
 import polib
 import pytest
 
-from scripts import translate
+from scripts import stamp_links, translate
 from scripts.markdown_links import CODE
 from scripts.translation.blocks import map_markdown
 from scripts.translation.code import code_tokens, map_python, map_shell
@@ -177,6 +177,23 @@ def test_a_notebook_without_catalogue_stays_out_and_links_lead_to_the_english_on
     assert "(../02_next.ipynb)" in (series / "notebooks" / "xx" / "01_first.ipynb").read_text()
     translate.main(["status"], series)
     assert "xx 02_next: no catalogue\n" in capsys.readouterr().out
+
+
+def test_badges_open_the_translated_notebook(series):
+    fill(series)
+    address, names = "https://github.com/owner/name", ("01_first.ipynb", "02_next.ipynb")
+    for name in names:
+        path = series / "notebooks" / name
+        path.write_text(stamp_links.stamp_notebook(path.read_text(), address, name))
+    readme = series / "README.md"
+    readme.write_text(stamp_links.put_badge(readme.read_text(), address, names[0]))
+    assert translate.main(["build"], series) == 0
+    for name in names:
+        text = (series / "notebooks" / "xx" / name).read_text()
+        assert f"blob/colab/notebooks/xx/{name}" in text
+        assert stamp_links.stamp_notebook(text, address, f"xx/{name}") == text
+    text = (series / "README.xx.md").read_text()
+    assert stamp_links.put_badge(text, address, f"xx/{names[0]}") == text
 
 
 BAD = {
