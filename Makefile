@@ -36,8 +36,8 @@ venv:
 		"install its venv module (Debian, Ubuntu: sudo apt install python3-venv), run the command again" >&2; exit 1; }
 	@"$(PYTHON)" -m venv --clear $(VENV)
 
-lab: setup ## open the series in JupyterLab
-	$(RUN) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks
+lab: setup ## open the series in JupyterLab, on a start page; OPTIONS="--no-browser", for example
+	$(RUN) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/START.md --LabApp.app_settings_dir=docs/lab $(OPTIONS)
 
 run: setup ## run every English notebook, or LANGUAGE=fr; executed copies and the site made from them go to build/
 	$(RUN) scripts/run_series.py --language $(LANGUAGE)

@@ -25,6 +25,13 @@ STUBS = {
     6: "def put_back",
 }
 COSINE = "F.cosine_similarity(x, torch.tensor(c).view(1, 3, 1, 1).expand_as(x))"
+HUE = COSINE.replace("(x,", "(x - x.mean(1, keepdim=True),").replace("tensor(c)", "tensor(c).sub(1 / 3)")
+PUT_BACK = """def put_back(p, i, t, k):
+    if i == len(p.scheduler.timesteps) - 1:
+        return {{"latents": torch.where(mask.bool(), hero, k["latents"])}}
+    noise = torch.randn_like(k["latents"])
+    known = p.scheduler.add_noise(hero.expand_as(noise), noise, ({}).reshape(1))
+    return {{"latents": {}}}"""
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +57,12 @@ def shared():
     return {
         "torch": torch, "F": F, "device": "cpu",
         "pipeline": plain, "unet": plain.unet, "scheduler": scheduler,
+        "alphas_cumprod": scheduler.alphas_cumprod,
         "guided": guided, "GuidedDDPMPipeline": GuidedDDPMPipeline, "make_scheduler": make_scheduler,
         "sprites": sprites, "hero": sprites[:1], "mask": mask,
         "free": sprites.repeat(2, 1, 1, 1), "blue": blue,
         "classifier": classifier, "class_names": class_names, "class_loss": class_loss,
-        "make_it_blue": make_it_blue, "draw": lambda *args, **kwargs: None,
+        "make_it_blue": make_it_blue, "draw": lambda *args, **kwargs: sprites,
         "plot_generated_images": lambda *args, **kwargs: None,
     }  # fmt: skip
 
@@ -89,6 +97,8 @@ def test_what_is_not_answered_is_no_mistake(capsys, shared, number):
     [
         (1, "asymmetry = lambda x: (x - x.flip(-1)).abs().mean()", "take the sum over images"),
         (1, "asymmetry = lambda x: (x - x.flip(-2)).abs().mean((1, 2, 3)).sum()", "the last dimension"),
+        (1, "asymmetry = lambda x: (x - x.flip(-1)).mean((1, 2, 3)).sum()", "absolute differences"),
+        (1, "asymmetry = lambda x: (x - x.flip(-1)).abs().sum()", "a mean over pixels"),
         (2, "blue_spell = lambda x: 10 * class_loss(x, 'spell') + make_it_blue(x)", "not the class"),
         (3, "not_hero = lambda x: -class_loss(x, 'hero')", "falls without end"),
         (3, "not_hero = lambda x: class_loss(x, 'food')", "-log(1 - p)"),
@@ -99,11 +109,20 @@ def test_what_is_not_answered_is_no_mistake(capsys, shared, number):
             "target",
         ),
         (4, "hue_loss = lambda x, c: x.sum() * 0", "at a distance of 2"),
+        (4, f"hue_loss = lambda x, c: (1 - {HUE}).mean()", "give 2"),
+        (4, f"hue_loss = lambda x, c: (1 - {HUE}).mean((1, 2)).sum()", "eps=0.1"),
         (5, "blueness = {'ddim': 0.3}", "each of the three"),
-        (5, "blueness = {'ddim': 5.0, 'ddpm': 0.2, 'dpm-solver++': 0.2}", "sum over eight"),
-        (5, "blueness = {'ddim': 2.0, 'ddpm': 0.2, 'dpm-solver++': 0.2}", "without guidance"),
+        (5, "blueness = {'ddim': 4.0, 'ddpm': 2.4, 'dpm-solver++': 2.4}", "sum over eight"),
+        (5, "blueness = {'ddim': 0.06, 'ddpm': 0.3, 'dpm-solver++': 0.3}", "divide by eight once"),
+        (5, "blueness = {'ddim': 1.2, 'ddpm': 0.3, 'dpm-solver++': 0.3}", "without guidance"),
         (6, "put_back = lambda p, i, t, k: {'latents': k['latents']}", "after the last step"),
-        (6, "put_back = lambda p, i, t, k: {'latents': hero * mask}", "must have it as well"),
+        (
+            6,
+            "put_back = lambda p, i, t, k: {'latents': torch.where(mask.bool(), hero, k['latents'])}",
+            "own noise",
+        ),
+        (6, PUT_BACK.format("t", "torch.where(mask.bool(), known, k['latents'])"), "*next* timestep"),
+        (6, PUT_BACK.format("p.scheduler.timesteps[i + 1]", "known"), "right half"),
     ],
 )
 def test_a_wrong_answer_is_told_what_is_wrong(capsys, shared, number, wrong, mistake):

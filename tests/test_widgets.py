@@ -182,7 +182,7 @@ def test_each_setting_of_the_sampler_redraws(playground):
 
 @pytest.mark.parametrize("name", list(SCHEDULERS))
 def test_every_scheduler_can_be_played_with(playground, name):
-    playground.clip.value, playground.eta.value = True, 0.3
+    playground.clip.value, playground.eta.value = "yes", 0.3
     playground.scheduler_name.value = name
     assert f"{name}, {playground.steps.value} steps in <b>" in playground.message.value
     assert ("only ddim takes eta" in playground.message.value) == (name != "ddim")

@@ -11,6 +11,8 @@ from ..sampling import good_steps
 
 LATE = {"continuous_update": False}  # a slider answers when it is let go: answers take part of a second
 MOST_STEPS = 100
+# A living explorer brings this rule along, which hides the still picture that stands below it in the page.
+HIDE_STILL = "<style>.jp-OutputArea-child:has(.explorer) + .jp-OutputArea-child {display: none}</style>"
 
 
 def make_steps_slider(scheduler, num_inference_steps: int) -> ipywidgets.SelectionSlider:
@@ -28,7 +30,8 @@ class Explorer(ipywidgets.VBox):
         # The picture is drawn for dense screens, and shown at its size on any.
         self.picture = ipywidgets.Image(format="png", width=WIDTH, layout={"max_width": "100%"})
         row = ipywidgets.Box(controls, layout={"flex_flow": "row wrap"})
-        super().__init__([row, self.picture, self.message])
+        rule = ipywidgets.HTML(HIDE_STILL, layout={"display": "none"})
+        super().__init__([row, self.picture, self.message, rule], _dom_classes=["explorer"])
         for control in controls:
             control.observe(self.update, "value")
         self.update()

@@ -25,21 +25,22 @@ class SamplerPlayground(Explorer):
 
     def __init__(self, unet, noise_scheduler, num_inference_steps: int):
         self.unet, self.noise_scheduler = unet, noise_scheduler
-        names, clipping = list(SCHEDULERS), [("default", None), ("yes", True), ("no", False)]
-        spacings = [("default", None), *((spacing, spacing) for spacing in SPACINGS)]
+        names = list(SCHEDULERS)
         self.scheduler_name = ipywidgets.Dropdown(options=names, value="ddim", description="scheduler")
         self.eta = ipywidgets.FloatSlider(0, min=0, max=1, step=0.1, description="eta", **LATE)
-        self.clip = ipywidgets.Dropdown(options=clipping, description="clip_sample")
-        self.spacing = ipywidgets.Dropdown(options=spacings, description="spacing")
+        self.clip = ipywidgets.Dropdown(options=["default", "yes", "no"], description="clip_sample")
+        self.spacing = ipywidgets.Dropdown(options=["default", *SPACINGS], description="spacing")
         self.seed = ipywidgets.IntSlider(0, 0, 99, description="seed", **LATE)
         self.steps = make_steps_slider(self.make_scheduler(), num_inference_steps)
         super().__init__([self.scheduler_name, self.steps, self.eta, self.clip, self.spacing, self.seed])
 
     def make_scheduler(self):
         """Make the chosen scheduler, with what `make_scheduler` chooses where nothing is chosen."""
-        clip = self.clip.value if self.can_clip() else None
-        settings = {"timestep_spacing": self.spacing.value, "clip_sample": clip}
-        chosen = {name: value for name, value in settings.items() if value is not None}
+        chosen = {}
+        if self.spacing.value != "default":
+            chosen["timestep_spacing"] = self.spacing.value
+        if self.clip.value != "default" and self.can_clip():
+            chosen["clip_sample"] = self.clip.value == "yes"
         return make_scheduler(self.noise_scheduler, self.scheduler_name.value, **chosen)
 
     def can_clip(self) -> bool:
@@ -71,7 +72,7 @@ class SamplerPlayground(Explorer):
         words = [f"{self.scheduler_name.value}, {self.steps.value} steps in <b>{seconds:.2f} s</b>"]
         if self.eta.value and self.scheduler_name.value != "ddim":
             words.append("only ddim takes eta")
-        if self.clip.value is not None and not self.can_clip():
+        if self.clip.value != "default" and not self.can_clip():
             words.append("clip_sample is no setting of it")
         return _filmstrip(trajectory).to_png(), "; ".join(words)
 
