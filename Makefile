@@ -58,6 +58,7 @@ test: setup ## lint, unit tests, and every English notebook against its committe
 	$(RUN) -m ruff format --check .
 	$(RUN) -m pytest tests -m "not slow" --numprocesses 2 --dist worksteal --durations=8
 	$(RUN) -m pytest tests -m slow --numprocesses 2 --dist loadfile --durations=8
+	@echo "the English notebooks (the French ones have the same code; make run LANGUAGE=fr runs them)"
 	$(RUN) -m pytest $(NBVAL) --durations=8 notebooks
 
 test-oldest: ## unit tests and notebook 01 with the oldest versions that requirements.txt allows

@@ -71,7 +71,7 @@ def make_card(pages: Pages, stem: str) -> str:
     paragraphs = "".join(notebook["cells"][0]["source"]).split("\n\n")
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
     figures = [text for o in outputs if "<img" in (text := "".join(o.get("data", {}).get("text/html", "")))]
-    grids = [text for text in figures if re.search(r'alt="\d+ images', text)]
+    grids = [text for text in figures if re.search(r'alt="\d+\s+images', text)]
     picture = re.search(r"figures/[^\"]+", (grids or figures or [""])[-1])
     image = f'<img src="{picture[0]}" alt="" loading="lazy">' if picture else ""
     title = escape(paragraphs[0].lstrip("# "))
