@@ -9,6 +9,7 @@ alternative text. Nothing is executed. Files are written all or, if anything is 
 """
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -22,6 +23,14 @@ ROOT = Path(__file__).resolve().parent.parent
 def languages(root: Path) -> list[str]:
     """Return the languages that have catalogues."""
     return sorted(path.name for path in (root / "translations").glob("[a-z]*") if path.is_dir())
+
+
+def check_language(root: Path, command: str, code: str) -> None:
+    """Raise TranslationError if a name is no language's, or has no catalogues to work with."""
+    if not re.fullmatch(r"[a-z]{2,3}(_[A-Z]{2})?", code):
+        raise TranslationError(f"{code!r} is no language's code, expected one such as fr or pt_BR")
+    if command != "update" and code not in languages(root):
+        raise TranslationError(f"translations/{code} is not there: `update --language {code}` makes it")
 
 
 def run(root: Path, command: str, codes: list[str], names: list[str]) -> None:
@@ -51,6 +60,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     options = parser.parse_intermixed_args(arguments)
     try:
         codes = [options.language] if options.language else languages(root)
+        for code in codes:
+            check_language(root, options.command, code)
         run(root, options.command, codes, options.names)
     except (TranslationError, OSError) as error:
         print(f"translate: {error}", file=sys.stderr)

@@ -218,7 +218,7 @@ BAD = {
     ),
     "no English": ("translations/xx/09_gone.po", "", "its English text, notebooks/09_gone.ipynb, is"),
     "no notebook": ("notebooks/02_next.ipynb", "{ no", "cannot be read as a notebook"),
-    "no cells": ("notebooks/02_next.ipynb", "[]", "cannot be read as a notebook"),
+    "no cells": ("notebooks/02_next.ipynb", "[]", "is no notebook"),
     "no id": (
         "notebooks/02_next.ipynb",
         '{"cells": [{"cell_type": "markdown", "source": "a"}]}',
@@ -253,6 +253,20 @@ def test_bad_input_is_one_line_and_writes_nothing(series, capsys, command, case)
 def test_an_unknown_document_is_named(series, capsys):
     assert translate.main(["update", "--language", "xx", "03_none"], series) == 1
     assert "no document is called 03_none, expected README, 01_first, 02_next" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["update", "--language", "../xx"], "'../xx' is no language's code"),
+        (["build", "--language", "de"], "translations/de is not there"),
+        (["status", "--language", "de"], "translations/de is not there"),
+    ],
+)
+def test_a_language_that_is_none_is_refused(series, capsys, arguments, said):
+    assert translate.main(arguments, series) == 1
+    told = capsys.readouterr()
+    assert said in told.err and told.out == "" and not (series / "translations" / "de").exists()
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,9 @@ def read_notebook(path: Path, root: Path) -> dict:
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
         cells = [(cell.get("id"), cell["cell_type"], cell["source"]) for cell in notebook["cells"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
+        raise TranslationError(f"{where}: is no notebook: no cells with ids and sources") from error
+    except (OSError, ValueError) as error:
         raise TranslationError(f"{where}: cannot be read as a notebook: {error}") from error
     for number, cell in enumerate(cells, start=1):
         if not cell[0]:
