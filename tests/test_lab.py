@@ -21,7 +21,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 120_000  # cores may be shared
 CELLS = [
     """
-from diffusers import DDPMScheduler, UNet2DModel
 from diffusers.utils import logging
 from helpers.datasets import load_sprites
 from helpers.weights import load_pipeline
