@@ -2,9 +2,14 @@
 
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel, UNet2DModel
+from diffusers.configuration_utils import ConfigMixin, FrozenDict, register_to_config
+from diffusers.models import ModelMixin
+from diffusers.models.unets.unet_2d import UNet2DOutput
 from torch.utils.flop_counter import FlopCounterMode
 
 from .pipelines import LabelEmbedder
+
+SIGMA_DATA = 0.78  # root mean square of the sprites' pixels; the photographs of arXiv 2206.00364 have 0.5
 
 
 def build_unconditional() -> tuple[UNet2DModel, DDPMScheduler]:
@@ -87,6 +92,63 @@ def build_label_conditioned(class_names) -> tuple[UNet2DConditionModel, LabelEmb
 def build_noise_scheduler() -> DDPMScheduler:
     """Build the noise scheduler of the series: 500 timesteps, cosine (arXiv 2102.09672)."""
     return DDPMScheduler(num_train_timesteps=500, beta_schedule="squaredcos_cap_v2")
+
+
+class EDMPrecond(ModelMixin, ConfigMixin):
+    """A UNet between the scalings of EDM (arXiv 2206.00364): what enters and leaves it has variance one.
+
+    It estimates x_0 as c_skip·x + c_out·unet(c_in·x, c_noise) from x = x_0 + σ·noise. Called like a UNet,
+    with x_t and a timestep of `noise_scheduler`, it answers as one with prediction_type "sample": `train`
+    and every scheduler take it.
+
+    Parameters
+    ----------
+    unet_config : dict
+        Configuration of the `UNet2DModel` inside; see `from_unet`.
+    noise_scheduler_config : dict
+        Configuration of the `DDPMScheduler` whose timesteps it understands.
+    sigma_data : float
+        Root mean square of the images' pixels.
+    """
+
+    config_name = "config.json"
+
+    @register_to_config
+    def __init__(self, unet_config: dict, noise_scheduler_config: dict, sigma_data: float = SIGMA_DATA):
+        super().__init__()
+        self.unet = UNet2DModel.from_config(unet_config)
+        alphas_cumprod = DDPMScheduler.from_config(noise_scheduler_config).alphas_cumprod
+        self.register_buffer("sigmas", ((1 - alphas_cumprod) / alphas_cumprod).sqrt(), persistent=False)
+
+    @property
+    def config(self) -> FrozenDict:
+        """Its own configuration, and that of the UNet inside: sample_size, in_channels and so on."""
+        return FrozenDict(self._internal_dict["unet_config"] | self._internal_dict)
+
+    @classmethod
+    def from_unet(cls, unet: UNet2DModel, noise_scheduler, sigma_data: float = SIGMA_DATA) -> "EDMPrecond":
+        """Put the scalings around this UNet, whose weights are shared."""
+        made = cls(dict(unet.config), dict(noise_scheduler.config), sigma_data)
+        made.unet = unet
+        return made
+
+    def scalings(self, sigma: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """c_skip, c_out, c_in and c_noise at noise levels sigma [batch]."""
+        data, total = self.config.sigma_data, (sigma**2 + self.config.sigma_data**2).sqrt()
+        return (data / total) ** 2, sigma * data / total, 1 / total, sigma.log() / 4
+
+    def denoise(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        """Estimate x_0 [batch, c, h, w] from x = x_0 + σ·noise, at sigma [batch] above 0."""
+        c_skip, c_out, c_in, c_noise = self.scalings(sigma)
+        scale = (-1, *[1] * (x.ndim - 1))
+        answer = self.unet(c_in.view(scale) * x, c_noise).sample
+        return c_skip.view(scale) * x + c_out.view(scale) * answer
+
+    def forward(self, sample: torch.Tensor, timestep, return_dict: bool = True):
+        """Estimate x_0 from x_t [batch, c, h, w] at a timestep, or at one each [batch]."""
+        sigma = self.sigmas[torch.as_tensor(timestep, device=sample.device).long()].expand(len(sample))
+        x_0 = self.denoise(sample * (1 + sigma**2).sqrt().view(-1, 1, 1, 1), sigma)
+        return UNet2DOutput(sample=x_0) if return_dict else (x_0,)
 
 
 def dry_run(unet) -> tuple[torch.nn.Module, list[torch.Tensor]]:

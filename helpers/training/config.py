@@ -6,6 +6,8 @@ import torch
 from accelerate.utils import parse_flag_from_env
 from diffusers.optimization import SchedulerType
 
+from .weighting import check_weighting, prediction_type_of
+
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 PRECISIONS = ("auto", "no", "bf16", "fp16")
 LR_SCHEDULERS = tuple(kind.value for kind in SchedulerType if kind.value != "piecewise_constant")
@@ -30,10 +32,16 @@ class TrainingConfig:
     mixed_precision: str = "auto"
     balanced: bool = False
     snr_gamma: float | None = None
+    weighting: str = "uniform"
+    log_sigma: tuple[float, float] | None = None
     seed: int = 0
     lr_scheduler: str = "cosine"
     optimizer_options: dict = field(default_factory=dict)
     ema_options: dict = field(default_factory=dict)
+
+    def weighting_options(self) -> dict:
+        """What `diffusion_loss` has to know of these."""
+        return {name: getattr(self, name) for name in ("snr_gamma", "weighting", "log_sigma")}
 
 
 @dataclass
@@ -73,7 +81,7 @@ def check_run(
     for name in ("num_steps", "batch_size", "gradient_accumulation_steps"):
         if getattr(config, name) < 1:
             raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")
-    images, kind = len(dataset), noise_scheduler.config.prediction_type
+    images, kind = len(dataset), prediction_type_of(noise_scheduler)
     if config.balanced and not hasattr(dataset, "labels"):
         raise ValueError(f"balanced=True needs a dataset with .labels; {type(dataset).__name__} has none")
     if images < config.batch_size * processes:
@@ -99,11 +107,10 @@ def check_run(
             f"the images are {height}×{width} pixels, the UNet draws sample_size={size}: load them in that "
             "size (image_size=...), or build a UNet with theirs"
         )
-    if kind not in PREDICTION_TYPES:
+    if kind not in (*PREDICTION_TYPES, "flow_prediction"):
         expected = ", ".join(PREDICTION_TYPES)
         raise ValueError(f"prediction_type {kind!r} is unknown; expected one of {expected}")
-    if config.snr_gamma is not None and not config.snr_gamma > 0:
-        raise ValueError(f"snr_gamma must be above 0, or None for no weighting; got {config.snr_gamma}")
+    check_weighting(config.weighting, config.snr_gamma, config.log_sigma)
     if config.lr_scheduler not in LR_SCHEDULERS:
         raise ValueError(f"lr_scheduler {config.lr_scheduler!r} is none of {', '.join(LR_SCHEDULERS)}")
     if config.mixed_precision not in PRECISIONS:

@@ -39,6 +39,8 @@ def train(
     mixed_precision: str = TrainingConfig.mixed_precision,
     balanced: bool = TrainingConfig.balanced,
     snr_gamma: float | None = TrainingConfig.snr_gamma,
+    weighting: str = TrainingConfig.weighting,
+    log_sigma: tuple[float, float] | None = TrainingConfig.log_sigma,
     seed: int = TrainingConfig.seed,
     lr_scheduler: str = TrainingConfig.lr_scheduler,
     optimizer_options: dict | None = None,
@@ -64,7 +66,8 @@ def train(
     Parameters
     ----------
     unet, noise_scheduler : UNet2DModel or UNet2DConditionModel, SchedulerMixin
-        The UNet is trained in place, on `device`, to answer with the scheduler's `prediction_type`.
+        The UNet is trained in place, on `device`, to answer with the scheduler's `prediction_type`; with
+        `FlowMatchEulerDiscreteScheduler`, with the velocity of the straight path.
     dataset : Dataset
         Items (image [channels, height, width] in [-1, 1], label [num_classes]).
     num_steps : int
@@ -86,6 +89,8 @@ def train(
         Draw each class equally often, however many images it has.
     snr_gamma : float, optional
         Weight the timesteps by min(SNR, γ), see `diffusion_loss`; without it all count the same.
+    weighting, log_sigma : str, (float, float), optional
+        Other weights and noise levels, see `diffusion_loss`.
     seed : int
         Same seed, same machine: same losses and weights; bit for bit on a CPU, and on CUDA after
         `torch.use_deterministic_algorithms(True)`.

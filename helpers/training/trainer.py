@@ -41,7 +41,7 @@ class Trainer:
     ):
         self.unet, self.config = unet, config
         self.accelerator = make_accelerator(config, device, **options)
-        loss = DiffusionLoss(unet, noise_scheduler, condition, config.snr_gamma)
+        loss = DiffusionLoss(unet, noise_scheduler, condition, **config.weighting_options())
         self.modules = loss.to(self.accelerator.device).train()
         self.parameters = list(self.modules.parameters())
         # A fused optimizer skips a step by itself when fp16 overflows, and Accelerate would not hear of it.

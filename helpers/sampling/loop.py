@@ -1,103 +1,13 @@
-"""Draw images with any scheduler: the steps it can take, and one denoising loop, guided or not."""
+"""One denoising loop for any scheduler, guided or not."""
 
 import inspect
-from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import diffusers
 import torch
 
-from .progress import progress_bar
-
-# Of a noise scheduler: the forward process that a UNet was trained to reverse.
-NOISE_SETTINGS = ("num_train_timesteps", "beta_schedule", "beta_start", "beta_end", "prediction_type")
-NOISE_SETTINGS += ("trained_betas", "rescale_betas_zero_snr")
-LEADING = {"timestep_spacing": "leading"}
-# log(signal/noise) = -3: a twentieth of signal. With less, errors of a noise prediction blow up the picture.
-MULTISTEP = {"timestep_spacing": "linspace", "lambda_min_clipped": -3.0, "solver_order": 3}
-# Fresh noise corrects earlier steps; arXiv 2211.01095.
-SDE = MULTISTEP | {"algorithm_type": "sde-dpmsolver++"}
-SCHEDULERS = {
-    "ddpm": (diffusers.DDPMScheduler, LEADING | {"clip_sample": True}),
-    "ddim": (diffusers.DDIMScheduler, LEADING | {"clip_sample": False}),
-    "dpm-solver++": (diffusers.DPMSolverMultistepScheduler, MULTISTEP | {"algorithm_type": "dpmsolver++"}),
-    "sde-dpm-solver++": (diffusers.DPMSolverMultistepScheduler, SDE),
-    "unipc": (diffusers.UniPCMultistepScheduler, LEADING | {"solver_order": 2}),
-    "heun": (diffusers.HeunDiscreteScheduler, LEADING | {"clip_sample": True}),
-}
-DEFAULT_SCHEDULER, DEFAULT_STEPS = "sde-dpm-solver++", 20
-SPACINGS = ("leading", "trailing", "linspace")
-MAX_FIRST_SIGNAL = 0.2  # √ᾱ of the first timestep: more, and pure noise is no x_t that the UNet has seen
-
-
-def make_scheduler(noise_scheduler, name: str = DEFAULT_SCHEDULER, **settings):
-    """Return a scheduler that samples what was trained with `noise_scheduler`.
-
-    With fewer steps than timesteps, none starts at the very end of a cosine schedule: next to no signal
-    is left there, and an x_0-prediction out of a noise prediction is mostly error. DDPM, DDIM, UniPC
-    and Heun start one stride below it ("leading"), DPM-Solver++ where a twentieth of the picture shows.
-
-    Parameters
-    ----------
-    noise_scheduler : SchedulerMixin, whose noise schedule and prediction type are kept
-    name : "ddpm", "ddim", "dpm-solver++", "sde-dpm-solver++", "unipc" or "heun"
-    **settings : of the scheduler's configuration, to depart from the defaults here: `clip_sample=True`, ...
-
-    Raises
-    ------
-    ValueError
-        If the name, a setting or a spacing is unknown; the message lists what there is.
-    """
-    if name not in SCHEDULERS:
-        raise ValueError(f"unknown scheduler {name!r}; expected one of {', '.join(SCHEDULERS)}")
-    kind, defaults = SCHEDULERS[name]
-    known = set(inspect.signature(kind.__init__).parameters) - {"self"}
-    if unknown := ", ".join(sorted(set(settings) - known)):
-        raise ValueError(f"{kind.__name__} has no setting {unknown}; it has {', '.join(sorted(known))}")
-    if (spacing := settings.get("timestep_spacing", "leading")) not in SPACINGS:
-        raise ValueError(f"{kind.__name__} has no timestep_spacing {spacing!r}; it has {', '.join(SPACINGS)}")
-    # Said by name: where it was left at a default, from_config would take the other class's default.
-    trained = noise_scheduler.config
-    process = {k: trained[k] for k in NOISE_SETTINGS if k in trained and k in known}
-    return kind.from_config(trained, **defaults | process | settings)
-
-
-def check_steps(scheduler, num_inference_steps: int, eta: float = 0.0) -> None:
-    """Raise ValueError unless steps and eta suit this scheduler, which stays as it is.
-
-    Timesteps must not repeat. And sampling starts from pure noise, so √ᾱ of the first must not exceed 0.2, as
-    it can with "leading" spacing (84 steps of 500 begin at t = 415, with 0.26). The message says what suits.
-    """
-    most = scheduler.config.num_train_timesteps
-    if not 1 <= num_inference_steps <= most:
-        raise ValueError(f"num_inference_steps must be from 1 to {most}; got {num_inference_steps}")
-    if not 0 <= eta <= 1:
-        raise ValueError(f"eta must be from 0 (DDIM) to 1 (as noisy as DDPM); got {eta}")
-    if fault := _find_fault(type(scheduler).from_config(scheduler.config), num_inference_steps):
-        good = good_steps(scheduler)
-        i = bisect(good, num_inference_steps)
-        nearest = " or ".join(map(str, good[max(0, i - 1) : i + 1])) or "another timestep_spacing"
-        raise ValueError(f"num_inference_steps={num_inference_steps} {fault}: take {nearest}")
-
-
-def good_steps(scheduler, most: int | None = None) -> list[int]:
-    """Numbers of steps, up to `most` or all training timesteps, that `check_steps` lets pass; ascending."""
-    trial, limit = type(scheduler).from_config(scheduler.config), scheduler.config.num_train_timesteps
-    return [n for n in range(1, min(most or limit, limit) + 1) if not _find_fault(trial, n)]
-
-
-def _find_fault(scheduler, num_inference_steps: int) -> str | None:
-    """Set so many steps, and say what is wrong with the timesteps; None if nothing is."""
-    scheduler.set_timesteps(num_inference_steps)
-    last = scheduler.config.num_train_timesteps - 1
-    first = min(int(scheduler.timesteps[0]), last)
-    # "trailing" strides of T / n from a clipped start are fewer than n; repeated timesteps divide by zero.
-    if (distinct := len(scheduler.timesteps.unique())) < num_inference_steps:
-        return f"does not fit: from t = {first} down {type(scheduler).__name__} has room for {distinct}"
-    signal = float(scheduler.alphas_cumprod[first]) ** 0.5 if hasattr(scheduler, "alphas_cumprod") else 0
-    if first < last and signal > MAX_FIRST_SIGNAL:  # no timestep is noisier than the last
-        return f"starts from noise at t = {first}, where √ᾱ is {signal:.2f}, above {MAX_FIRST_SIGNAL}"
+from ..progress import progress_bar
+from .schedulers import DEFAULT_STEPS, check_steps
 
 
 @contextmanager
@@ -131,9 +41,10 @@ def with_unlabelled(labels: torch.Tensor, guidance_scale: float) -> torch.Tensor
 
 def predict_noise(unet, scheduler, latents, t, guidance_scale: float, **extra) -> torch.Tensor:
     """Call the UNet, guided (arXiv 2207.12598) if `extra` is made of what `with_unlabelled` returns."""
+    scale = getattr(scheduler, "scale_model_input", lambda sample, t: sample)  # flow matching has none
     if guidance_scale == 1:
-        return unet(scheduler.scale_model_input(latents, t), t, **extra).sample
-    latent_model_input = scheduler.scale_model_input(torch.cat([latents] * 2), t)
+        return unet(scale(latents, t), t, **extra).sample
+    latent_model_input = scale(torch.cat([latents] * 2), t)
     noise_pred_uncond, noise_pred_cond = unet(latent_model_input, t, **extra).sample.chunk(2)
     return noise_pred_uncond + guidance_scale * (noise_pred_cond - noise_pred_uncond)
 
@@ -202,7 +113,7 @@ def sample_images(
     with eval_mode(unet, condition):
         for noise, batch in zip(noises, label_batches, strict=True):
             scheduler.set_timesteps(num_inference_steps)
-            latents = noise.to(like.device, like.dtype) * scheduler.init_noise_sigma
+            latents = noise.to(like.device, like.dtype) * getattr(scheduler, "init_noise_sigma", 1.0)
             extra = {} if condition is None else condition(with_unlabelled(batch, guidance_scale))
             if not isinstance(extra, dict):
                 extra = {"encoder_hidden_states": extra.to(like.dtype)}
