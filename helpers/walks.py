@@ -122,7 +122,7 @@ def sample_ode(
     | `order=2` | Heun, two calls a step but for the last (arXiv 2206.00364) |
     | `order=1` or 2, `churn` | EDM's stochastic sampler |
     | `history=1` or 2 | DPM-Solver++ 2M, 3M (arXiv 2211.01095) |
-    | `history=1`, `eta=1` | SDE-DPM-Solver++ 2M |
+    | `history=1` or 2, `eta=1` | SDE-DPM-Solver++ 2M, 3M (diffusers 0.42 has a sign in its 3M wrong) |
     | `history=1` or 2, `multistep="adams"` | LMS: Adams-Bashforth of order 2, 3 |
 
     Parameters
