@@ -44,7 +44,9 @@ def plan() -> list[tuple[str, str, int]]:
     for calls in BUDGETS:
         walks = SIX if calls <= 20 else THREE
         rows += [(DEFAULT, "its own", calls)] + [(walk, "karras", calls) for walk in walks]
-        if calls not in (8, 50):
+        if calls == 20:
+            rows += [(walk, "cosine", calls) for walk in THREE]
+        if calls in (5, 10):
             rows += [(walk, "cosine", calls) for walk in SIX]
             schedules = ("exponential", "flow", "linear")
             rows += [(walk, schedule, calls) for schedule in schedules for walk in THREE]
