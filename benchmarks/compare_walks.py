@@ -40,18 +40,13 @@ BATCH = 100
 
 def plan() -> list[tuple[str, str, int]]:
     """List (walk, schedule, model calls), what says most first; the grid is thin where calls are many."""
-    rows, others = [], [walk for walk in WALKS if walk not in SIX]
+    rows = [(walk, "karras", 10) for walk in WALKS] + [(walk, "cosine", 10) for walk in SIX]
     for calls in BUDGETS:
-        walks = SIX if calls <= 20 else THREE
-        rows += [(DEFAULT, "its own", calls)] + [(walk, "karras", calls) for walk in walks]
-        if calls == 20:
-            rows += [(walk, "cosine", calls) for walk in THREE]
-        if calls in (5, 10):
-            rows += [(walk, "cosine", calls) for walk in SIX]
-            schedules = ("exponential", "flow", "linear")
-            rows += [(walk, schedule, calls) for schedule in schedules for walk in THREE]
-            rows += [(walk, "karras", calls) for walk in others]
-    return rows
+        rows += [(DEFAULT, "its own", calls)] + [(walk, "karras", calls) for walk in SIX if calls != 50]
+        schedules = {10: ("exponential", "flow", "linear"), 5: ("cosine", "exponential"), 20: ("cosine",)}
+        rows += [(walk, schedule, calls) for schedule in schedules.get(calls, ()) for walk in THREE]
+    rows += [(walk, "karras", 50) for walk in THREE]
+    return list(dict.fromkeys(rows))
 
 
 def count_steps(walk: str, calls: int) -> int:
