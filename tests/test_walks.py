@@ -5,6 +5,8 @@ import pytest
 import torch
 from conftest import make_noise_scheduler, make_unet
 
+from benchmarks import compare_walks
+from helpers import load_results
 from helpers.sampling import taken_by_step
 from helpers.walks import SCHEDULES, make_denoiser, make_sigmas, multistep_weights, sample_ode
 
@@ -316,3 +318,29 @@ def test_schedulers_without_a_noise_schedule_of_ddpm_are_refused(unet):
     flow = diffusers.FlowMatchEulerDiscreteScheduler()
     with pytest.raises(ValueError, match=r"FlowMatchEulerDiscreteScheduler .* expected a noise scheduler"):
         make_denoiser(unet, flow)
+
+
+# --- the map of walks -----------------------------------------------------------------------------
+
+
+def test_every_walk_of_the_map_can_be_walked_in_its_calls():
+    for walk, schedule, calls in compare_walks.plan():
+        if walk == compare_walks.DEFAULT:
+            continue
+        seen = []
+
+        def denoise(x, sigma, seen=seen):
+            seen.append(sigma)
+            return 0 * x
+
+        steps = compare_walks.count_steps(walk, calls)
+        knobs = compare_walks.WALKS[walk]
+        sample_ode(denoise, NOISE[:1], make_sigmas(schedule, steps), **knobs, generator=seed())
+        assert calls - 1 <= len(seen) <= calls
+
+
+def test_map_in_the_readme_is_the_stored_one():
+    stored = load_results("walks")
+    measured = [(row["walk"], row["schedule"], row["budget"]) for row in stored["rows"]]
+    assert sorted(measured) == sorted(compare_walks.plan())
+    assert compare_walks.table(stored) in compare_walks.README.read_text(encoding="utf-8")
