@@ -50,6 +50,10 @@ def count_tiles(figure, zoom: int) -> int:
     return found
 
 
+MAP = {
+    (row, 10): {"value": value, "low": value - 1, "high": value + 1}
+    for row, value in {"a": 2, "b": 30}.items()
+}
 ALL = {
     "generated": lambda: plotting.plot_generated_images(SPRITES[:4], 2, 2),
     "dataset": lambda: plotting.plot_dataset(DATASET, num_images=2),
@@ -58,6 +62,10 @@ ALL = {
     "losses": lambda: plotting.plot_losses([1.0, 0.5, 0.25]),
     "denoising": lambda: plotting.plot_denoising_steps(TENSORS[:3], [99, 50, 0]),
     "quality": lambda: plotting.plot_quality_vs_cost(CURVES, "minutes", floor=2.0, title="Quality"),
+    "lines": lambda: plotting.plot_lines(
+        {"a": ([1, 2], [3, 4]), "b*": ([1, 2], [4, 3])}, "x", "y", scales="xy"
+    ),
+    "map": lambda: plotting.plot_score_map(MAP, ["a", "b"], [5, 10], "calls", "walk"),
     "own": lambda: plotting.new_figure("a line", cols=2, width=600)[0],
     "neighbours": lambda: plotting.plot_nearest_neighbours(TENSORS[:3], TENSORS[3:6]),
 }

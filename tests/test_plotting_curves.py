@@ -108,6 +108,31 @@ def test_end_labels_stay_as_near_to_their_ends_as_they_can():
     assert heights["near"] - heights["middle"] == pytest.approx(0.08)
 
 
+def test_lines_are_what_was_given_and_a_star_makes_them_dashed():
+    figure = plotting.plot_lines({"a": ([1, 2], [3, 4]), "b*": ([1, 5], [4, 2])}, "x", "y", reference=3.5)
+    first, second, reference = figure.axes[0].lines
+    assert first.get_xydata().tolist() == [[1, 3], [2, 4]] and second.get_xydata().tolist() == [
+        [1, 4],
+        [5, 2],
+    ]
+    assert first.get_linestyle() == "-" and second.get_linestyle() == "--"
+    assert list(reference.get_ydata()) == [3.5, 3.5]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+
+
+def test_a_map_says_each_score_with_half_its_interval_and_leaves_the_rest_white():
+    scores = {
+        ("a", 5): {"value": 2.0, "low": 1.5, "high": 2.5},
+        ("b", 8): {"value": 9.0, "low": 8.0, "high": 10.0},
+    }
+    figure = plotting.plot_score_map(scores, ["a", "b"], [5, 8])
+    assert {text.get_text(): text.get_position() for text in figure.axes[0].texts} == {
+        "2.0 ± 0.5": (0, 0), "9.0 ± 1.0": (1, 1)
+    }  # fmt: skip
+    drawn = figure.axes[0].images[0].get_array()
+    assert drawn.mask.tolist() == [[False, True], [True, False]]
+
+
 EIGHT = {str(i): DDPMScheduler(10) for i in range(8)}
 
 
@@ -123,6 +148,10 @@ EIGHT = {str(i): DDPMScheduler(10) for i in range(8)}
             for points in ([], [(0, 1, 1, 1)], [(1, -1, 1, 1)])
         ),
         (plotting.plot_quality_vs_cost, [{}, "minutes"], "1 to 7 curves"),
+        (plotting.plot_lines, [{}, "x", "y"], "1 to 7 curves"),
+        (plotting.plot_lines, [{"ours*": ([1, 2], [1])}, "x", "y"], "'ours' must have as many x as y"),
+        (plotting.plot_score_map, [{}, ["a"], [1]], "at least one score"),
+        (plotting.plot_score_map, [{("a", 1): {"value": 0.0}}, ["a"], [1]], "all above 0"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(draw, arguments, message):

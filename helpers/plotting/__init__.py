@@ -2,7 +2,7 @@
 
 # ruff: noqa: F401 (what is imported here is what the package offers)
 
-from .curves import plot_losses, plot_noise_schedule, plot_quality_vs_cost
+from .curves import plot_lines, plot_losses, plot_noise_schedule, plot_quality_vs_cost
 from .diagrams import plot_timestep_counting, plot_unet
 from .images import (
     plot_dataset,
@@ -13,4 +13,5 @@ from .images import (
     to_images,
     to_tensor,
 )
+from .maps import plot_score_map
 from .style import BLACK, BLUE, GREEN, ORANGE, PALETTE, PURPLE, SKY_BLUE, VERMILION, draw_panels, new_figure

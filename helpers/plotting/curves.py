@@ -154,3 +154,44 @@ def _draw_intervals(axes, panel: Mapping[str, np.ndarray], colours: Mapping[str,
         dashes = (0, (5, 3)) if i % 2 else "-"  # where two coincide both are seen
         axes.plot(cost, value, color=colours[name], linestyle=dashes, marker="o", markersize=4, linewidth=1.5)
         axes.vlines(cost, np.maximum(low, value / 10), high, color=colours[name], alpha=0.6, linewidth=1.5)
+
+
+def plot_lines(
+    curves: Mapping, xlabel: str, ylabel: str, *, scales: str = "", reference: float | None = None, title=""
+) -> Figure:
+    """Draw curves by name over one x axis, for figures that need nothing more.
+
+    Parameters
+    ----------
+    curves : mapping of name to (x, y)
+        Two sequences of numbers each. Names that end with an asterisk are drawn dashed, without it.
+    scales : str
+        Which axes are logarithmic: "", "x", "y" or "xy".
+    reference : float, optional
+        A height to compare with, drawn as a dashed line.
+
+    Raises
+    ------
+    ValueError
+        If there is no curve or more than seven, or one has unequal numbers of x and y.
+    """
+    colours = pick_colours(curves)
+    names = [name.rstrip("*") for name in curves]
+    with rc_context(STYLE):
+        figure, (axes,) = new_figure(f"{ylabel} over {xlabel} for {', '.join(names)}", height=320)
+        axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+        for (name, curve), label, colour in zip(curves.items(), names, colours, strict=True):
+            x, y = (np.asarray(values, dtype=float) for values in curve)
+            if len(x) != len(y) or not len(x):
+                raise ValueError(
+                    f"curve {label!r} must have as many x as y, at least one; got {len(x)}, {len(y)}"
+                )
+            style = {"marker": "o", "markersize": 3 if len(x) < 50 else 0, "linewidth": 1.5}
+            axes.plot(x, y, "--" if name.endswith("*") else "-", color=colour, label=label, **style)
+        if reference is not None:
+            axes.axhline(reference, color=INK, linestyle=(0, (4, 2)), linewidth=1.2)
+        axes.set(xscale="log" if "x" in scales else "linear", yscale="log" if "y" in scales else "linear")
+        for axis in [axes.xaxis] * ("x" in scales) + [axes.yaxis] * ("y" in scales):
+            set_log_ticks(axis, (1, 2, 5))
+        figure.legend(ncols=len(names), loc="outside upper center", frameon=False, fontsize=FONT)
+    return figure
