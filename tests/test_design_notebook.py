@@ -42,7 +42,7 @@ def shared():
     noise_scheduler = build_noise_scheduler()
     angles = torch.arange(8) * torch.pi / 4
     names = {
-        "torch": torch, "nn": nn, "noise_scheduler": noise_scheduler,
+        "torch": torch, "nn": nn, "make_sigmas": make_sigmas, "noise_scheduler": noise_scheduler,
         "alphas_cumprod": noise_scheduler.alphas_cumprod,
         "sprites": load_sprites("test").as_tensor(),
         "noises": torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(0)),
@@ -50,7 +50,10 @@ def shared():
         "generator": torch.Generator().manual_seed(0),
         "starts": torch.randn(200, 2, generator=torch.Generator().manual_seed(1)),
     }  # fmt: skip
-    exec(defined("to_x_0", "draw_ring", "make_net", "follow", "heun", "sample_ode", "student_target"), names)
+    exec(
+        defined("to_x_0", "draw_ring", "make_net", "follow", "bend", "heun", "sample_ode", "student_target"),
+        names,
+    )
     names["ring_velocity"] = lambda x, t: -x
     return names
 
@@ -90,14 +93,15 @@ UPSIDE_DOWN = "torch.cat([torch.linspace(a**rho, b**rho, n) ** (1 / rho), torch.
     ("number", "wrong", "mistake"),
     [
         (1, f"velocity_to_noise = lambda v, x, t: {A} * x - {B} * v", "that is the image"),
-        (1, f"velocity_to_noise = lambda v, x, t: {A} * v - {B} * x", "both terms have a plus sign"),
-        (1, f"velocity_to_noise = lambda v, x, t: (x + v) / {B}", "do not divide"),
+        (1, f"velocity_to_noise = lambda v, x, t: {A} * v - {B} * x", "both have a plus sign"),
+        (1, f"velocity_to_noise = lambda v, x, t: (x + v) / {B}", "nothing divided"),
         (2, "min_snr_weight = lambda snr, kind: snr.clamp(max=5)", "weight of an error of x_0"),
         (2, "min_snr_weight = lambda snr, kind: snr.clamp(max=5) * snr", "so divide"),
         (2, "min_snr_weight = lambda snr, kind: snr.clamp(max=5) / snr", "SNR + 1 times"),
         (2, "min_snr_weight = lambda snr, kind: 5 / (snr + (kind[0] == 'v'))", "the smaller of"),
         (3, "count_calls = lambda steps, order: order * steps", "no second slope"),
-        (3, "count_calls = lambda steps, order: order * steps - 1", "count for 1 step"),
+        (3, "count_calls = lambda steps, order: order * steps - 1", "also in the last"),
+        (3, "count_calls = lambda steps, order: steps", "one step and count"),
         (4, "karras = lambda n, a=20.0, b=0.02, rho=7: torch.linspace(a, b, n)", "steps + 1 levels"),
         (4, "karras = lambda n, a=20.0, b=0.02, rho=7: torch.linspace(b, a, n + 1)", "begin with the noise"),
         (
