@@ -72,6 +72,6 @@ def scores_table(result: dict) -> str:
 def picture(drawn: dict, steps: int):
     """Draw the first sprites of the student, between those of the shipped model and of the teacher."""
     rows = {f"undistilled, {steps} calls": ("DDIM", steps), f"distilled, {steps} calls": ("distilled", steps)}
-    rows |= {"the teacher, 15 calls": ("teacher", 15)}
+    rows |= {"teacher, 15 calls": ("teacher", 15)}
     tiles = torch.cat([drawn[row][:COLS] for row in rows.values()])
     return plot_generated_images(tiles, len(rows), COLS, scale=3, titles=list(rows))
