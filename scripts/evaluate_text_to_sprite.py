@@ -9,14 +9,13 @@ stopped goes on where it was; delete the file to score again.
 import argparse
 import json
 import random
-import re
 import time
 from pathlib import Path
 
 import torch
 
 from helpers import RESULTS
-from helpers.datasets.captions import find_properties, join_parts, split_parts
+from helpers.datasets.captions import find_properties, split_parts
 from helpers.evaluation import extract_features, frechet_distance, proportion, real_halves
 from helpers.evaluation.prompts import judge_prompts
 from helpers.files import describe_device, package_versions, write_file
@@ -24,7 +23,7 @@ from helpers.sampling import DEFAULT_STEPS, quantize
 from helpers.weights import find_weights
 from scripts import text_to_sprite_card
 from scripts.cards import stamp
-from scripts.sprite_captions import UNSEEN, find_unseen, load_captioned
+from scripts.sprite_captions import UNSEEN, find_unseen, keep_parts, load_captioned, swap
 from scripts.sprite_vae import reconstruct
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -158,33 +157,6 @@ class Scores:
                 for name in dict.fromkeys(names)
             }
         return rows | {"examples": [list(row[1:3]) for row in pairs[:: max(1, len(pairs) // 14)]]}
-
-
-def keep_parts(caption: str, count: int, rng: random.Random) -> str:
-    """Keep the class and so many of the other parts, in their order."""
-    first, *rest = split_parts(caption)
-    kept = sorted(rng.sample(range(len(rest)), count))
-    return join_parts([first, *(rest[i] for i in kept)])
-
-
-def swap(caption: str, combination: tuple, every: list[str], rng: random.Random) -> tuple:
-    """Put another colour, or item, for the one that is kept back: (caption, property), or None twice."""
-    old = combination[-1]
-    if len(combination) == 2:  # a class and an item
-        others = ["sword", "axe", "spear", "bow"]
-    else:
-        thing = old.split()[1]
-        others = [f"{w} {thing}" for w in text_to_sprite_card.PLAIN_COLOURS if f"{w} {thing}" in every]
-    others = [x for x in others if x != old and (x,) not in UNSEEN]
-    new = rng.choice(others)
-    changed, count = re.subn(
-        rf"\b(an? )?{old}\b", lambda m: (m[1] and article(new)) + new if m[1] else new, caption
-    )
-    return (changed, new) if count == 1 and not find_unseen(changed) else (None, None)
-
-
-def article(words: str) -> str:
-    return "an " if words[0] in "aeiou" else "a "
 
 
 def by_group(verdicts: dict, groups: list[str]) -> dict:

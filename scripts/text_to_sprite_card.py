@@ -9,20 +9,6 @@ SHARES = {
     "property_right": "single properties right ↑",
     "all_right": "class and all properties right ↑",
 }
-PLAIN_COLOURS = (
-    "red",
-    "orange",
-    "yellow",
-    "lime",
-    "green",
-    "teal",
-    "blue",
-    "indigo",
-    "purple",
-    "pink",
-    "brown",
-)
-PLAIN_COLOURS += ("grey", "white", "black")
 
 
 def show(row: dict, key: str) -> str:

@@ -17,6 +17,7 @@ from helpers.guidance import load_clip
 from helpers.weights import find_weights
 from scripts import evaluate_text_to_sprite, sprite_vae, text_to_sprite_card, train_property_judge
 from scripts import train_text_to_sprite as script
+from scripts.sprite_captions import swap
 from scripts.train_clip import full_captions
 
 WEIGHTS = script.ROOT / "weights"
@@ -175,9 +176,7 @@ def test_the_main_colour_is_that_of_the_thing(caption, colour):
 def test_swapped_captions_keep_all_but_one_property():
     every = ["red potion", "orange potion", "purple potion"]
     changed = {
-        evaluate_text_to_sprite.swap(
-            "spell, a purple potion in a squat flask", ("purple potion",), every, rng
-        )
+        swap("spell, a purple potion in a squat flask", ("purple potion",), every, rng)
         for rng in map(random.Random, range(20))
     }
     assert changed == {

@@ -67,7 +67,7 @@ class CaptionedLatents(Dataset):
     """Latents of pictures with the tokens of their captions: what a latent text-to-image UNet learns from.
 
     An item is `(latent, input_ids)`: float32 [c, h, w], drawn from the VAE's posterior anew each time and
-    scaled, and int64 [tokenizer.model_max_length]. All chance is torch's global generator's, which `train` seeds.
+    scaled, and int64 [tokenizer.model_max_length]. All chance is torch's global generator's.
 
     Parameters
     ----------
