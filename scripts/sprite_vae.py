@@ -59,6 +59,27 @@ def fit_vae(images: torch.Tensor, epochs: int, seed: int, batch_size: int = 32) 
     return vae
 
 
+def sharpen_decoder(vae: AutoencoderKL, images: torch.Tensor, epochs: int, seed: int, batch_size: int = 32):
+    """Train the decoder alone for longer: the latents, and a UNet that knows them, stay as they are."""
+    torch.manual_seed(seed)
+    means, stds = encode(vae, images)
+    parts = torch.nn.ModuleList([vae.post_quant_conv, vae.decoder]).requires_grad_(True).train()
+    data = TensorDataset(means, stds, images)
+    batches = DataLoader(data, batch_size=batch_size, shuffle=True, drop_last=True)
+    optimizer = torch.optim.AdamW(parts.parameters(), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, epochs * len(batches), pct_start=0.1)
+    for epoch in range(epochs):
+        for mean, std, batch in tqdm(batches, desc=f"decoder, epoch {epoch + 1} of {epochs}", mininterval=10):
+            decoded = vae.decode(mean + std * torch.randn_like(std)).sample
+            loss = F.l1_loss(decoded, batch) + 4 * F.mse_loss(decoded, batch)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+        print(f"epoch {epoch + 1}: loss {loss.item():.4f}", flush=True)
+    return vae.eval().requires_grad_(False)
+
+
 @torch.no_grad()
 def encode(vae: AutoencoderKL, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Means and standard deviations of the posteriors of images [n, 3, h, w], not scaled."""

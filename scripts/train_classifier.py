@@ -30,9 +30,9 @@ def split_words(caption: str) -> set[str]:
     return set(caption.replace(",", " ").split())
 
 
-def word_targets(captions: Sequence[str], words: Sequence[str], find=split_words) -> torch.Tensor:
-    """Whether each word is what `find` finds in each caption, float32 [len(captions), len(words)]."""
-    return torch.tensor([[float(word in found) for word in words] for found in map(find, captions)])
+def word_targets(captions: Sequence[str], words: Sequence[str]) -> torch.Tensor:
+    """Whether each word stands in each caption, float32 [len(captions), len(words)]."""
+    return torch.tensor([[float(word in found) for word in words] for found in map(split_words, captions)])
 
 
 def classifier_loss(model: SpriteClassifier, images, labels, words) -> torch.Tensor:
@@ -46,20 +46,18 @@ def classifier_loss(model: SpriteClassifier, images, labels, words) -> torch.Ten
     return F.cross_entropy(class_logits, labels) + word_loss + 100 * F.mse_loss(level, noise.flatten())
 
 
-def choose_words(dataset: ImageDataset, at_least: int = 50, find=split_words) -> tuple[str, ...]:
-    """Return the words that `find` finds in that many captions, articles and the like left out."""
-    counts = Counter(word for caption in dataset.captions for word in find(caption))
+def choose_words(dataset: ImageDataset, at_least: int = 50) -> tuple[str, ...]:
+    """Return the words that stand in that many captions, articles and the like left out."""
+    counts = Counter(word for caption in dataset.captions for word in split_words(caption))
     return tuple(sorted(w for w, n in counts.items() if n >= at_least and w not in STOP_WORDS))
 
 
-def fit(
-    dataset: ImageDataset, words: tuple[str, ...], epochs: int, seed: int, find=split_words, **settings
-) -> SpriteClassifier:
+def fit(dataset: ImageDataset, words: tuple[str, ...], epochs: int, seed: int) -> SpriteClassifier:
     """Train with AdamW and a one-cycle learning rate (arXiv 1708.07120), then standardise the features."""
     torch.manual_seed(seed)
-    model = SpriteClassifier(dataset.class_names, words, dataset.images.shape[1], **settings)
+    model = SpriteClassifier(dataset.class_names, words, image_size=dataset.images.shape[1])
     images = dataset.as_tensor()
-    data = TensorDataset(images, dataset.labels, word_targets(dataset.captions, words, find))
+    data = TensorDataset(images, dataset.labels, word_targets(dataset.captions, words))
     batches = DataLoader(data, batch_size=min(128, len(data)), shuffle=True, drop_last=True)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, epochs * len(batches))

@@ -10,7 +10,9 @@ import argparse
 import json
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,11 +29,11 @@ from helpers.training import TrainingConfig, TrainingHistory, train
 from scripts import evaluate_text_to_sprite
 from scripts.cards import stamp
 from scripts.sprite_captions import UNSEEN, load_captioned
-from scripts.sprite_vae import encode, fit_vae, measure_vae
+from scripts.sprite_vae import encode, fit_vae, measure_vae, sharpen_decoder
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "text_to_sprite"
-STEPS = 6500
+STEPS = 5200
 
 
 def build_unet(in_channels: int = 4, sample_size: int = 8) -> UNet2DConditionModel:
@@ -61,15 +63,24 @@ def take_text_encoder() -> tuple[CLIPTextModel, PreTrainedTokenizerFast]:
     return text_encoder.eval().requires_grad_(False), tokenizer
 
 
-def get_vae(folder: Path, epochs: int, seed: int, images: torch.Tensor) -> tuple[AutoencoderKL, dict]:
-    """Load the VAE that an earlier call has trained with the same settings, or train it."""
+def get_vae(runs: Path, epochs: int, decoder_epochs: int, seed: int, images: torch.Tensor) -> tuple:
+    """Train the VAE, then its decoder alone, or load what an earlier call has made; (vae, facts)."""
     settings = {"epochs": epochs, "seed": seed}
+    vae, run = get_stage(runs / "vae", settings, lambda: fit_vae(images, epochs, seed))
+    settings |= {"decoder_epochs": decoder_epochs}
+    make = partial(sharpen_decoder, vae, images, decoder_epochs, seed)
+    vae, sharpened = get_stage(runs / "decoder", settings, make)
+    return vae, settings | {"seconds": run["seconds"], "decoder_seconds": sharpened["seconds"]}
+
+
+def get_stage(folder: Path, settings: dict, make: Callable[[], AutoencoderKL]) -> tuple[AutoencoderKL, dict]:
+    """Load what an earlier call has made with the same settings, or make it and keep it."""
     if (folder / "training.json").is_file():
         run = json.loads((folder / "training.json").read_text(encoding="utf-8"))
         if settings.items() <= run.items():
             return AutoencoderKL.from_pretrained(folder).eval().requires_grad_(False), run
     begun = time.monotonic()
-    vae = fit_vae(images, epochs, seed)
+    vae = make()
     run = settings | {"seconds": round(time.monotonic() - begun)}
 
     def write(temporary: Path) -> None:
@@ -146,6 +157,7 @@ def card_table(run: dict) -> str:
         "kept back": ", ".join(run["unseen_combinations"]),
         "parameters": ", ".join(f"{name} {count:,}" for name, count in run["parameters"].items()),
         "VAE": f"{vae['epochs']} epochs, {vae['seconds']:,} seconds; scaling factor {vae['scaling_factor']}",
+        "its decoder alone": f"{vae['decoder_epochs']} epochs, {vae['decoder_seconds']:,} seconds",
         "reconstruction of held-out sprites": f"{vae['psnr']} dB; white or not: {vae['white_or_not']:.2%} of "
         f"the pixels right, all channels within one of 16 levels: {vae['within_one_of_16_levels']:.1%}",
         "UNet, steps × batch": f"{config['num_steps']:,} × {config['batch_size']} "
@@ -163,16 +175,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--vae-epochs", type=int, default=5)
+    parser.add_argument("--decoder-epochs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=ROOT / "weights", help="folder that holds them")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / NAME, help="folder of what is half done")
     args = parser.parse_args()
-    options = {"steps": args.steps, "vae-epochs": args.vae_epochs, "seed": args.seed}
-    given = " ".join(f"--{name} {value}" for name, value in options.items())
+    names = ("steps", "vae_epochs", "decoder_epochs", "seed")
+    given = " ".join(f"--{name.replace('_', '-')} {getattr(args, name)}" for name in names)
     dataset, captions, unseen = load_captioned("train")
     kept = [i for i, back in enumerate(unseen) if not back]
     images, captions = dataset.as_tensor()[kept], [captions[i] for i in kept]
-    vae, vae_run = get_vae(args.runs / "vae", args.vae_epochs, args.seed, images)
+    vae, vae_run = get_vae(args.runs, args.vae_epochs, args.decoder_epochs, args.seed, images)
     text_encoder, tokenizer = take_text_encoder()
     torch.manual_seed(args.seed)
     unet, noise_scheduler = build_unet(), build_noise_scheduler()

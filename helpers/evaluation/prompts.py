@@ -17,7 +17,7 @@ CLOTHES = ("tunic", "robe", "vest", "dress", "armour")  # a hero's main colour i
 
 @cache
 def load_judge() -> SpriteClassifier:
-    """Load the shipped judge, a `SpriteClassifier` whose words are properties such as "red tunic"."""
+    """Load the shipped judge, a `SpriteClassifier` whose words are things and properties: "red tunic"."""
     return load_classifier(JUDGE_PATH)
 
 
@@ -58,15 +58,35 @@ def judge_prompts(images: torch.Tensor, captions: Sequence[str], judge=None) -> 
     with torch.no_grad():
         outputs = [judge(part.to(judge.device))[:2] for part in images.split(1000)]
     classes = torch.cat([classes for classes, _ in outputs]).argmax(1).tolist()
-    shown = (torch.cat([words for _, words in outputs]) > 0).cpu()
-    index = {word: i for i, word in enumerate(judge.config.words)}
+    logits, index = torch.cat([words for _, words in outputs]).cpu(), find_words(tuple(judge.config.words))
     verdicts = {"class_right": [], "colour_right": [], "all_right": [], "properties": []}
-    for caption, found, row in zip(captions, classes, shown, strict=True):
-        asked = split_parts(caption)[0]
-        named = {p: bool(row[index[p]]) for p in find_properties(caption) if p in index}
+    for caption, found, row in zip(captions, classes, logits, strict=True):
+        asked, named = split_parts(caption)[0], find_properties(caption)
+        shown = {name: shows(row, name, named, index) for name in named if name in index}
         right = judge.config.class_names[found] == asked if asked in CLASSES else None
         verdicts["class_right"].append(right)
-        verdicts["colour_right"].append(named.get(main_colour(caption)))
-        verdicts["all_right"].append(right is not False and all(named.values()) if named or right else right)
-        verdicts["properties"].append(named)
+        verdicts["colour_right"].append(shown.get(main_colour(caption)))
+        verdicts["all_right"].append(right is not False and all(shown.values()) if shown or right else right)
+        verdicts["properties"].append(shown)
     return verdicts
+
+
+@cache
+def find_words(words: tuple[str, ...]) -> dict[str, int]:
+    """Where each property stands among the judge's words."""
+    return {word: i for i, word in enumerate(words)}
+
+
+def shows(logits: torch.Tensor, name: str, named: Sequence[str], index: dict[str, int]) -> bool:
+    """Whether a property is shown: its thing is there, and it is likely, or that thing's likeliest colour.
+
+    A thing that is said to have two colours must have them as its two likeliest.
+    """
+    *words, thing = name.split()
+    if logits[index[thing]] <= 0:
+        return False
+    if not words or words[0] not in COLOURS:
+        return bool(logits[index[name]] > 0)
+    rivals = [i for word, i in index.items() if word.endswith(f" {thing}") and word.split()[0] in COLOURS]
+    colours = [other for other in named if other in index and index[other] in rivals]
+    return int((logits[rivals] > logits[index[name]]).sum()) < max(1, len(colours))
