@@ -63,14 +63,19 @@ def take_text_encoder() -> tuple[CLIPTextModel, PreTrainedTokenizerFast]:
     return text_encoder.eval().requires_grad_(False), tokenizer
 
 
-def get_vae(runs: Path, epochs: int, decoder_epochs: int, seed: int, images: torch.Tensor) -> tuple:
-    """Train the VAE, then its decoder alone, or load what an earlier call has made; (vae, facts)."""
-    settings = {"epochs": epochs, "seed": seed}
-    vae, run = get_stage(runs / "vae", settings, lambda: fit_vae(images, epochs, seed))
-    settings |= {"decoder_epochs": decoder_epochs}
-    make = partial(sharpen_decoder, vae, images, decoder_epochs, seed)
-    vae, sharpened = get_stage(runs / "decoder", settings, make)
-    return vae, settings | {"seconds": run["seconds"], "decoder_seconds": sharpened["seconds"]}
+def get_vae(runs: Path, epochs: int, seed: int, images: torch.Tensor) -> tuple[AutoencoderKL, dict]:
+    """Train the VAE, or load what an earlier call has made; also the facts for the card."""
+    return get_stage(runs / "vae", {"epochs": epochs, "seed": seed}, lambda: fit_vae(images, epochs, seed))
+
+
+def get_sharpened(
+    runs: Path, vae, epochs: int, run: dict, images: torch.Tensor
+) -> tuple[AutoencoderKL, dict]:
+    """Train the decoder of that VAE for longer, or load what an earlier call has made; facts of both."""
+    settings = run | {"decoder_epochs": epochs}
+    make = partial(sharpen_decoder, vae, images, epochs, run["seed"])
+    vae, sharpened = get_stage(runs / "decoder", {"of": settings}, make)
+    return vae, settings | {"decoder_seconds": sharpened["seconds"]}
 
 
 def get_stage(folder: Path, settings: dict, make: Callable[[], AutoencoderKL]) -> tuple[AutoencoderKL, dict]:
@@ -185,7 +190,7 @@ def main() -> None:
     dataset, captions, unseen = load_captioned("train")
     kept = [i for i, back in enumerate(unseen) if not back]
     images, captions = dataset.as_tensor()[kept], [captions[i] for i in kept]
-    vae, vae_run = get_vae(args.runs, args.vae_epochs, args.decoder_epochs, args.seed, images)
+    vae, vae_run = get_vae(args.runs, args.vae_epochs, args.seed, images)
     text_encoder, tokenizer = take_text_encoder()
     torch.manual_seed(args.seed)
     unet, noise_scheduler = build_unet(), build_noise_scheduler()
@@ -203,6 +208,7 @@ def main() -> None:
         checkpoint_dir=args.runs / "unet",
         checkpoint_minutes=3,
     )
+    vae, vae_run = get_sharpened(args.runs, vae, args.decoder_epochs, vae_run, images)
     vae_run |= measure_vae(vae, load_captioned("test")[0].as_tensor())
     pipeline = make_pipeline(vae, text_encoder, tokenizer, unet, noise_scheduler)
     facts = {"images": len(images), "vae": vae_run | {"scaling_factor": vae.config.scaling_factor}}

@@ -110,11 +110,16 @@ def test_sizes_that_do_not_fit_are_refused(pipeline):
         draw(pipeline, "a red potion", height=20)
 
 
+def make_vae(runs, images):
+    vae, run = script.get_vae(runs, 1, 0, images)
+    return script.get_sharpened(runs, vae, 1, run, images)
+
+
 def test_a_vae_is_trained_once_and_the_same_each_time(tmp_path, one_thread):
     images = load_sprites("test").as_tensor()[:64]
-    vae, run = script.get_vae(tmp_path / "a", 1, 1, 0, images)
-    again, kept = script.get_vae(tmp_path / "a", 1, 1, 0, images[:1])  # one image could not be trained on
-    other, _ = script.get_vae(tmp_path / "b", 1, 1, 0, images)
+    vae, run = make_vae(tmp_path / "a", images)
+    again, kept = make_vae(tmp_path / "a", images[:1])  # one image could not be trained on
+    other, _ = make_vae(tmp_path / "b", images)
     for name, values in vae.state_dict().items():
         assert torch.equal(values, again.state_dict()[name]) and torch.equal(values, other.state_dict()[name])
     assert run == kept and again.config.scaling_factor == vae.config.scaling_factor
