@@ -176,7 +176,8 @@ def card_table(run: dict) -> str:
     return markdown_table(("", ""), rows.items())
 
 
-def main() -> None:
+def parse_options() -> argparse.Namespace:
+    """Read the options; also the `command` that repeats the run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--vae-epochs", type=int, default=5)
@@ -187,6 +188,12 @@ def main() -> None:
     args = parser.parse_args()
     names = ("steps", "vae_epochs", "decoder_epochs", "seed")
     given = " ".join(f"--{name.replace('_', '-')} {getattr(args, name)}" for name in names)
+    args.command = f"python scripts/train_text_to_sprite.py {given}"
+    return args
+
+
+def main() -> None:
+    args = parse_options()
     dataset, captions, unseen = load_captioned("train")
     kept = [i for i, back in enumerate(unseen) if not back]
     images, captions = dataset.as_tensor()[kept], [captions[i] for i in kept]
@@ -212,7 +219,7 @@ def main() -> None:
     vae_run |= measure_vae(vae, load_captioned("test")[0].as_tensor())
     pipeline = make_pipeline(vae, text_encoder, tokenizer, unet, noise_scheduler)
     facts = {"images": len(images), "vae": vae_run | {"scaling_factor": vae.config.scaling_factor}}
-    run = record(pipeline, f"python scripts/train_text_to_sprite.py {given}", config, history, **facts)
+    run = record(pipeline, args.command, config, history, **facts)
     save(pipeline, args.output / NAME, run)
     stamp(args.output / "README.md", NAME, card_table(run))
     print(f"{args.output / NAME}: loss {run['mean_loss_of_last_500_steps']}")

@@ -6,9 +6,11 @@ import re
 import torch
 from torch.utils.data import Dataset
 
+from .arrays import CLASS_NAMES
+
 # An "and" stays that joins two words for one thing: "a blue and red striped tunic".
 BETWEEN_PARTS = r", | with | (?:in|on) (?=an? )| and (?!one \w+ claw|\w+ striped |\w+ ice )"
-CLASSES = ("hero", "side-facing hero", "food", "spell", "non-hero")
+PREFIXES = ("non-hero", "food", "spell")  # classes that full captions begin with, before a comma
 LITTLE_WORDS = ("a", "an", "and", "of", "the", "one", "on")
 
 
@@ -19,7 +21,7 @@ def split_parts(caption: str) -> list[str]:
 
 def join_parts(parts: list[str]) -> str:
     """Make a caption of parts: "food, a red apple with a leaf", whatever words stood between them."""
-    head = 2 if parts[0] in CLASSES[2:] else 1
+    head = 2 if parts[0] in PREFIXES else 1
     text, rest = ", ".join(parts[:head]), parts[head:]
     if not rest:
         return text
@@ -36,7 +38,7 @@ def find_properties(caption: str) -> list[str]:
     for part in split_parts(caption):
         part = re.sub(r"(\S+) glowing (\S+)", r"\2 \1", part)  # "a visor glowing red"
         words = [word for word in part.split() if word not in LITTLE_WORDS]
-        if words and part not in CLASSES:
+        if words and part not in CLASS_NAMES:
             found += [f"{word} {words[-1]}" for word in words[:-1]] or words
     return list(dict.fromkeys(found))
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from ..datasets.captions import CLASSES, find_properties, split_parts
+from ..datasets.arrays import CLASS_NAMES
+from ..datasets.captions import find_properties, split_parts
 from .classifier import SpriteClassifier, check_images, load_classifier
 
 JUDGE_PATH = Path(__file__).resolve().parents[2] / "weights" / "property_judge"
@@ -63,7 +64,7 @@ def judge_prompts(images: torch.Tensor, captions: Sequence[str], judge=None) -> 
     for caption, found, row in zip(captions, classes, logits, strict=True):
         asked, named = split_parts(caption)[0], find_properties(caption)
         shown = {name: shows(row, name, named, index) for name in named if name in index}
-        right = judge.config.class_names[found] == asked if asked in CLASSES else None
+        right = judge.config.class_names[found] == asked if asked in CLASS_NAMES else None
         verdicts["class_right"].append(right)
         verdicts["colour_right"].append(shown.get(main_colour(caption)))
         verdicts["all_right"].append(right is not False and all(shown.values()) if shown or right else right)
