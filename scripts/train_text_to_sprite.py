@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from statistics import mean
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
@@ -33,7 +34,7 @@ from scripts.sprite_vae import encode, fit_vae, measure_vae, sharpen_decoder
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "text_to_sprite"
-STEPS = 5200
+STEPS, FURTHER_STEPS = 5200, 3500
 
 
 def build_unet(in_channels: int = 4, sample_size: int = 8) -> UNet2DConditionModel:
@@ -121,7 +122,28 @@ def make_pipeline(vae, text_encoder, tokenizer, unet, noise_scheduler) -> Stable
     )
 
 
-def record(pipeline, command: str, config: TrainingConfig, history: TrainingHistory, **facts) -> dict:
+def fit_unet(unet, noise_scheduler, latents, condition, rounds, runs: Path) -> list[TrainingHistory]:
+    """Train in rounds, each from the averaged weights of the one before, with a learning rate of its own."""
+    histories = []
+    for number, config in enumerate(rounds, 1):
+        history = train(
+            unet,
+            noise_scheduler,
+            latents,
+            config.num_steps,
+            condition=condition,
+            learning_rate=config.learning_rate,
+            snr_gamma=config.snr_gamma,
+            seed=config.seed,
+            device="cpu",
+            checkpoint_dir=runs / ("unet" if number == 1 else f"unet-round-{number}"),
+            checkpoint_minutes=3,
+        )
+        histories.append(history)
+    return histories
+
+
+def record(pipeline, command: str, rounds: list, histories: list[TrainingHistory], **facts) -> dict:
     """Collect what the model card says about the run."""
     parts = {name: getattr(pipeline, name) for name in ("vae", "text_encoder", "unet")}
     return {
@@ -130,11 +152,11 @@ def record(pipeline, command: str, config: TrainingConfig, history: TrainingHist
         "unseen_combinations": [" + ".join(combination) for combination in UNSEEN],
         **facts,
         "parameters": {k: sum(p.numel() for p in part.parameters()) for k, part in parts.items()},
-        "config": asdict(config),
-        "images_seen": config.num_steps * config.batch_size,
-        "mean_loss_of_last_500_steps": round(sum(history.losses[-500:]) / len(history.losses[-500:]), 5),
+        "rounds": [asdict(config) for config in rounds],
+        "images_seen": sum(config.num_steps * config.batch_size for config in rounds),
+        "mean_loss_of_last_500_steps": [round(mean(history.losses[-500:]), 5) for history in histories],
         "device": describe_device(torch.device("cpu")),
-        "seconds": round(history.seconds),
+        "seconds": round(sum(history.seconds for history in histories)),
         "versions": package_versions(("torch", "diffusers", "transformers", "tokenizers")),
     }
 
@@ -155,7 +177,7 @@ def save(pipeline, folder: Path, run: dict) -> None:
 
 def card_table(run: dict) -> str:
     """Make the model card's table out of training.json."""
-    vae, config = run["vae"], run["config"]
+    vae, rounds = run["vae"], run["rounds"]
     rows = {
         "command": f"`{run['command']}`",
         "data": f"{run['data']}: {run['images']:,} sprites",
@@ -165,10 +187,16 @@ def card_table(run: dict) -> str:
         "its decoder alone": f"{vae['decoder_epochs']} epochs, {vae['decoder_seconds']:,} seconds",
         "reconstruction of held-out sprites": f"{vae['psnr']} dB; white or not: {vae['white_or_not']:.2%} of "
         f"the pixels right, all channels within one of 16 levels: {vae['within_one_of_16_levels']:.1%}",
-        "UNet, steps × batch": f"{config['num_steps']:,} × {config['batch_size']} "
-        f"({run['images_seen']:,} images), seed {config['seed']}",
-        "loss": f"min-SNR γ = {config['snr_gamma']:g}; {run['mean_loss_of_last_500_steps']} at the end",
-        "learning rate, EMA decay": f"{config['learning_rate']}, cosine decay; {config['ema_decay']}",
+        "UNet, steps × batch": " and then ".join(
+            f"{config['num_steps']:,} × {config['batch_size']} at learning rate {config['learning_rate']:g}, "
+            f"seed {config['seed']}"
+            for config in rounds
+        )
+        + f": {run['images_seen']:,} images",
+        "learning rate": "warm-up 100 steps, cosine decay, in each round",
+        "loss": f"min-SNR γ = {rounds[0]['snr_gamma']:g}; mean of the last 500 steps of a round: "
+        + ", ".join(map(str, run["mean_loss_of_last_500_steps"])),
+        "EMA decay": rounds[0]["ema_decay"],
         "device": run["device"],
         "wall-clock seconds of the UNet": f"{run['seconds']:,}",
         "versions": ", ".join(f"{name} {version}" for name, version in run["versions"].items()),
@@ -180,13 +208,14 @@ def parse_options() -> argparse.Namespace:
     """Read the options; also the `command` that repeats the run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--further-steps", type=int, default=FURTHER_STEPS, help="of the second round")
     parser.add_argument("--vae-epochs", type=int, default=5)
     parser.add_argument("--decoder-epochs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=ROOT / "weights", help="folder that holds them")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / NAME, help="folder of what is half done")
     args = parser.parse_args()
-    names = ("steps", "vae_epochs", "decoder_epochs", "seed")
+    names = ("steps", "further_steps", "vae_epochs", "decoder_epochs", "seed")
     given = " ".join(f"--{name.replace('_', '-')} {getattr(args, name)}" for name in names)
     args.command = f"python scripts/train_text_to_sprite.py {given}"
     return args
@@ -202,27 +231,20 @@ def main() -> None:
     torch.manual_seed(args.seed)
     unet, noise_scheduler = build_unet(), build_noise_scheduler()
     latents = make_dataset(vae, images, captions, tokenizer)
-    config = TrainingConfig(args.steps, snr_gamma=5.0, seed=args.seed)
-    history = train(
-        unet,
-        noise_scheduler,
-        latents,
-        config.num_steps,
-        condition=make_condition(text_encoder),
-        snr_gamma=config.snr_gamma,
-        seed=config.seed,
-        device="cpu",
-        checkpoint_dir=args.runs / "unet",
-        checkpoint_minutes=3,
-    )
+    rounds = [
+        TrainingConfig(args.steps, snr_gamma=5.0, seed=args.seed),
+        TrainingConfig(args.further_steps, snr_gamma=5.0, seed=args.seed + 1, learning_rate=1e-3),
+    ]
+    condition = make_condition(text_encoder)
+    histories = fit_unet(unet, noise_scheduler, latents, condition, rounds, args.runs)
     vae, vae_run = get_sharpened(args.runs, vae, args.decoder_epochs, vae_run, images)
     vae_run |= measure_vae(vae, load_captioned("test")[0].as_tensor())
     pipeline = make_pipeline(vae, text_encoder, tokenizer, unet, noise_scheduler)
     facts = {"images": len(images), "vae": vae_run | {"scaling_factor": vae.config.scaling_factor}}
-    run = record(pipeline, args.command, config, history, **facts)
+    run = record(pipeline, args.command, rounds, histories, **facts)
     save(pipeline, args.output / NAME, run)
     stamp(args.output / "README.md", NAME, card_table(run))
-    print(f"{args.output / NAME}: loss {run['mean_loss_of_last_500_steps']}")
+    print(f"{args.output / NAME}: loss {run['mean_loss_of_last_500_steps'][-1]}")
     if args.output == ROOT / "weights":
         evaluate_text_to_sprite.score_shipped()
 
