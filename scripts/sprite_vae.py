@@ -1,10 +1,18 @@
 """The VAE of text_to_sprite: built, trained, measured; `scripts/train_text_to_sprite.py` uses it."""
 
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
+
+from helpers.files import write_folder
 
 KL_WEIGHT = 2e-3  # against the mean absolute error of a channel of a pixel
 
@@ -108,3 +116,36 @@ def measure_vae(vae: AutoencoderKL, images: torch.Tensor) -> dict:
         "same_of_16_levels": round(float((gap == 0).float().mean()), 4),
         "within_one_of_16_levels": round(float((gap <= 1).float().mean()), 4),
     }
+
+
+def get_vae(runs: Path, epochs: int, seed: int, images: torch.Tensor) -> tuple[AutoencoderKL, dict]:
+    """Train the VAE, or load what an earlier call has made; also the facts for the card."""
+    return get_stage(runs / "vae", {"epochs": epochs, "seed": seed}, lambda: fit_vae(images, epochs, seed))
+
+
+def get_sharpened(
+    runs: Path, vae, epochs: int, run: dict, images: torch.Tensor
+) -> tuple[AutoencoderKL, dict]:
+    """Train the decoder of that VAE for longer, or load what an earlier call has made; facts of both."""
+    settings = run | {"decoder_epochs": epochs}
+    make = partial(sharpen_decoder, vae, images, epochs, run["seed"])
+    vae, sharpened = get_stage(runs / "decoder", {"of": settings}, make)
+    return vae, settings | {"decoder_seconds": sharpened["seconds"]}
+
+
+def get_stage(folder: Path, settings: dict, make: Callable[[], AutoencoderKL]) -> tuple[AutoencoderKL, dict]:
+    """Load what an earlier call has made with the same settings, or make it and keep it."""
+    if (folder / "training.json").is_file():
+        run = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        if settings.items() <= run.items():
+            return AutoencoderKL.from_pretrained(folder).eval().requires_grad_(False), run
+    begun = time.monotonic()
+    vae = make()
+    run = settings | {"seconds": round(time.monotonic() - begun)}
+
+    def write(temporary: Path) -> None:
+        vae.save_pretrained(temporary)
+        (temporary / "training.json").write_text(json.dumps(run), encoding="utf-8")
+
+    write_folder(folder, write)
+    return vae, run

@@ -9,15 +9,12 @@ command is given again: with the parts that are done, and the UNet's last checkp
 import argparse
 import json
 import shutil
-import time
-from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from statistics import mean
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from helpers.datasets.captions import CaptionedLatents
@@ -30,7 +27,7 @@ from helpers.training import TrainingConfig, TrainingHistory, train
 from scripts import evaluate_text_to_sprite
 from scripts.cards import stamp
 from scripts.sprite_captions import UNSEEN, load_captioned
-from scripts.sprite_vae import encode, fit_vae, measure_vae, sharpen_decoder
+from scripts.sprite_vae import encode, get_sharpened, get_vae, measure_vae
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "text_to_sprite"
@@ -62,39 +59,6 @@ def take_text_encoder() -> tuple[CLIPTextModel, PreTrainedTokenizerFast]:
     prefix = "text_model." if all(k.startswith("text_model.") for k in wanted) else ""
     text_encoder.load_state_dict({k: found[k.removeprefix(prefix)] for k in wanted})
     return text_encoder.eval().requires_grad_(False), tokenizer
-
-
-def get_vae(runs: Path, epochs: int, seed: int, images: torch.Tensor) -> tuple[AutoencoderKL, dict]:
-    """Train the VAE, or load what an earlier call has made; also the facts for the card."""
-    return get_stage(runs / "vae", {"epochs": epochs, "seed": seed}, lambda: fit_vae(images, epochs, seed))
-
-
-def get_sharpened(
-    runs: Path, vae, epochs: int, run: dict, images: torch.Tensor
-) -> tuple[AutoencoderKL, dict]:
-    """Train the decoder of that VAE for longer, or load what an earlier call has made; facts of both."""
-    settings = run | {"decoder_epochs": epochs}
-    make = partial(sharpen_decoder, vae, images, epochs, run["seed"])
-    vae, sharpened = get_stage(runs / "decoder", {"of": settings}, make)
-    return vae, settings | {"decoder_seconds": sharpened["seconds"]}
-
-
-def get_stage(folder: Path, settings: dict, make: Callable[[], AutoencoderKL]) -> tuple[AutoencoderKL, dict]:
-    """Load what an earlier call has made with the same settings, or make it and keep it."""
-    if (folder / "training.json").is_file():
-        run = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-        if settings.items() <= run.items():
-            return AutoencoderKL.from_pretrained(folder).eval().requires_grad_(False), run
-    begun = time.monotonic()
-    vae = make()
-    run = settings | {"seconds": round(time.monotonic() - begun)}
-
-    def write(temporary: Path) -> None:
-        vae.save_pretrained(temporary)
-        (temporary / "training.json").write_text(json.dumps(run), encoding="utf-8")
-
-    write_folder(folder, write)
-    return vae, run
 
 
 def make_dataset(vae, images: torch.Tensor, captions: list[str], tokenizer) -> CaptionedLatents:

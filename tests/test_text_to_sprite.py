@@ -111,8 +111,8 @@ def test_sizes_that_do_not_fit_are_refused(pipeline):
 
 
 def make_vae(runs, images):
-    vae, run = script.get_vae(runs, 1, 0, images)
-    return script.get_sharpened(runs, vae, 1, run, images)
+    vae, run = sprite_vae.get_vae(runs, 1, 0, images)
+    return sprite_vae.get_sharpened(runs, vae, 1, run, images)
 
 
 def test_a_vae_is_trained_once_and_the_same_each_time(tmp_path, one_thread):
