@@ -86,6 +86,8 @@ weights: setup ## train the shipped weights again, and score them
 	$(RUN) scripts/draw_samples.py label_conditioned
 	$(RUN) scripts/evaluate.py label_conditioned
 	$(RUN) scripts/train_clip.py
+	$(RUN) scripts/train_property_judge.py
+	$(RUN) scripts/train_text_to_sprite.py
 
 bench: setup ## compare recipes; BUDGET=60: minutes for the longest, about four hours in all
 	$(RUN) -m pip install --quiet -r benchmarks/requirements.txt

@@ -1,4 +1,4 @@
-"""A page on which anyone can have sprites drawn: by words, by colour, by class. `make demo` opens it.
+"""A page on which anyone can have sprites drawn: by steering, or by a prompt. `make demo` opens it.
 
 python -m helpers.demo [--host 127.0.0.1] [--port 7860] [--share] [--open]
 """
@@ -11,6 +11,7 @@ from functools import cache
 import torch
 from PIL import Image
 
+from .demo_text import MAX_IMAGES, MAX_LENGTH, MAX_STEPS, check_length, check_numbers, enlarge, text_tab
 from .evaluation import load_classifier
 from .guidance import (
     GuidedDDPMPipeline,
@@ -27,10 +28,9 @@ from .sampling import good_steps, make_scheduler
 from .weights import load_pipeline
 
 ANY = "any"
-MAX_IMAGES, MAX_STEPS, MAX_GUIDANCE, MAX_LENGTH = 8, 40, 2.0, 200
+MAX_GUIDANCE = 2.0
 GUIDANCE_LOSS_SCALE = 100.0
 GUIDANCE = {"through_unet": True, "max_move": 1.0, "num_recurrences": 2}
-ZOOM = 8  # screen pixels a pixel
 EXAMPLES = (  # prompt, label, whether the colour counts, seed
     ("a red potion", ANY, False, 0),
     ("hero with a blue hat", ANY, False, 1),
@@ -118,15 +118,10 @@ def draw_sprites(
     ValueError
         If a value is out of its range, or nothing that can be drawn is asked for.
     """
-    bounds = {"seed": (seed, 0, 2**31 - 1), "count": (count, 1, MAX_IMAGES), "steps": (steps, 1, MAX_STEPS)}
-    for name, (value, low, high) in bounds.items():
-        if value is None or value != int(value) or not low <= value <= high:
-            raise ValueError(f"{name} must be a whole number from {low} to {high:,}; got {value!r}")
+    check_numbers(seed=seed, count=count, steps=steps)
     if guidance is None or not 0 <= guidance <= MAX_GUIDANCE:
         raise ValueError(f"guidance must be from 0 to {MAX_GUIDANCE}; got {guidance!r}")
-    if len(prompt := prompt or "") > MAX_LENGTH:
-        raise ValueError(f"the prompt may have {MAX_LENGTH} characters; got {len(prompt)}")
-    loss_fn, note = make_loss(prompt, color, label)
+    loss_fn, note = make_loss(check_length(prompt), color, label)
     pipeline = load_guided_pipeline()
 
     def report(pipeline, i, t, kwargs):
@@ -141,12 +136,34 @@ def draw_sprites(
         num_inference_steps=int(steps),
         callback_on_step_end=report,
     ).images
-    return [image.resize((16 * ZOOM, 16 * ZOOM), Image.Resampling.NEAREST) for image in images], note
+    return enlarge(images), note
 
 
 def make_demo():
-    """Build the page, a `gradio.Blocks`; `launch` it with `launch_options()`."""
+    """Build the page, a `gradio.Blocks` of two tabs; `launch` it with `launch_options()`."""
     import gradio as gr  # slow to import, so only when it is used
+
+    def make_gallery():
+        look = {"columns": 2, "height": 370, "object_fit": "contain", "interactive": False, "format": "png"}
+        return gr.Gallery(label="Sprites", **look)
+
+    with gr.Blocks(analytics_enabled=False, title="Sprites on demand") as page:
+        gr.Markdown("# Sprites on demand")
+        with gr.Tab("guidance"):
+            guidance_tab(make_gallery)
+        with gr.Tab("text to sprite"):
+            text_tab(make_gallery)
+    return page.queue(max_size=16)
+
+
+def guidance_tab(make_gallery: Callable) -> None:
+    """Lay out the tab of the model that losses steer, within a `gradio.Tab` that is being made.
+
+    Parameters
+    ----------
+    make_gallery : callable without arguments that returns a new `gradio.Gallery`
+    """
+    import gradio as gr
 
     def press(prompt, label, tinted, color, *numbers, progress=gr.Progress()):  # noqa: B008
         try:
@@ -158,39 +175,29 @@ def make_demo():
 
     names = load_classifier().config.class_names
     possible = [n for n in good_steps(load_guided_pipeline().scheduler, MAX_STEPS) if n >= 5]
-    with gr.Blocks(analytics_enabled=False, title="Sprites on demand") as page:
-        gr.Markdown("# Sprites on demand\nA model that knows no words, steered while it draws.")
-        with gr.Row():
-            with gr.Column():
-                prompt = gr.Textbox(label="Prompt", placeholder="a red potion", max_length=MAX_LENGTH)
-                with gr.Row():
-                    label = gr.Dropdown([ANY, *names], value=ANY, label="Label")
-                    with gr.Column(min_width=160):
-                        tinted = gr.Checkbox(label="In this colour")
-                        color = gr.ColorPicker("#1a99e6", label="Colour")
-                button = gr.Button("Draw", variant="primary")
-                with gr.Accordion("More", open=False):
-                    seed = gr.Number(0, label="Seed", precision=0, minimum=0)
-                    steps = gr.Slider(possible[0], possible[-1], 20, step=1, label="Steps")
-                    guidance = gr.Slider(0, MAX_GUIDANCE, 1, label="Guidance")
-                    count = gr.Slider(1, MAX_IMAGES, 4, step=1, label="Sprites")
-            with gr.Column():
-                gallery = gr.Gallery(
-                    label="Sprites",
-                    columns=2,
-                    height=370,
-                    object_fit="contain",
-                    interactive=False,
-                    format="png",
-                )
-                message = gr.Markdown(elem_id="message")
-        inputs = [prompt, label, tinted, color, seed, steps, guidance, count]
-        for trigger in (button.click, prompt.submit):
-            # One visitor at a time is drawn for; the others wait in a queue.
-            trigger(press, inputs, [gallery, message], concurrency_limit=1, concurrency_id="draw")
-        examples = [list(example) for example in EXAMPLES]
-        gr.Examples(examples, [prompt, label, tinted, seed], cache_examples=False)
-    return page.queue(max_size=16)
+    gr.Markdown("A model that knows no words, steered while it draws.")
+    with gr.Row():
+        with gr.Column():
+            prompt = gr.Textbox(label="Prompt", placeholder="a red potion", max_length=MAX_LENGTH)
+            with gr.Row():
+                label = gr.Dropdown([ANY, *names], value=ANY, label="Label")
+                with gr.Column(min_width=160):
+                    tinted = gr.Checkbox(label="In this colour")
+                    color = gr.ColorPicker("#1a99e6", label="Colour")
+            button = gr.Button("Draw", variant="primary")
+            with gr.Accordion("More", open=False):
+                seed = gr.Number(0, label="Seed", precision=0, minimum=0)
+                steps = gr.Slider(possible[0], possible[-1], 20, step=1, label="Steps")
+                guidance = gr.Slider(0, MAX_GUIDANCE, 1, label="Guidance")
+                count = gr.Slider(1, MAX_IMAGES, 4, step=1, label="Sprites")
+        with gr.Column():
+            gallery, message = make_gallery(), gr.Markdown(elem_id="message")
+    inputs = [prompt, label, tinted, color, seed, steps, guidance, count]
+    for trigger in (button.click, prompt.submit):
+        # One visitor at a time is drawn for; the others wait in a queue.
+        trigger(press, inputs, [gallery, message], concurrency_limit=1, concurrency_id="draw")
+    examples = [list(example) for example in EXAMPLES]
+    gr.Examples(examples, [prompt, label, tinted, seed], cache_examples=False)
 
 
 def launch_options(host: str = "127.0.0.1", port: int | None = None, share: bool = False) -> dict:

@@ -14,7 +14,7 @@ from helpers.files import write_folder
 from helpers.sharing import push_to_hub
 
 ROOT = Path(__file__).resolve().parents[1]
-MODELS = ("unconditional", "sprite_classifier", "sprite_clip")  # what the page loads
+MODELS = ("unconditional", "sprite_classifier", "sprite_clip", "text_to_sprite")  # what the page loads
 # What helpers.demo imports; torchvision, since diffusers' pipelines look for it.
 NEEDED = ("torch", "torchvision", "diffusers", "transformers", "safetensors", "huggingface-hub", "datasets",
           "accelerate", "numpy", "scipy", "scikit-learn", "pillow", "matplotlib", "tqdm")  # fmt: skip
@@ -36,17 +36,18 @@ sdk_version: {gradio}
 python_version: "3.11"
 app_file: app.py
 license: {license}
-short_description: A model that knows no words draws what you say
+short_description: Two small diffusion models draw what you say
 ---
 
 # Sprites on demand
 
-An unconditional diffusion model of 16×16 sprites, steered while it draws: by words, by colour, by class. It
-was never trained for any of them. A small CLIP says how far a picture is from the words, and the gradient of
-this distance pushes each step.
+Two models of 16×16 sprites. The first, of the tab "guidance", is an unconditional diffusion model, steered
+while it draws: by words, by colour, by class. It was never trained for any of them. A small CLIP says how far
+a picture is from the words, and the gradient of this distance pushes each step. The second, of the tab "text
+to sprite", is a Stable Diffusion in miniature, trained with captions.
 
-The model knows the words of its sprites' captions only: hero, slime, potion, apple, sword, hat, and their
-colours. It draws on two CPU cores in seconds. Nothing that a visitor types is kept.
+Both know the words of the sprites' captions only: hero, slime, potion, apple, sword, hat, and their
+colours. They draw on two CPU cores in seconds. Nothing that a visitor types is kept.
 """
 
 

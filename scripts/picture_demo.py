@@ -21,7 +21,7 @@ def main() -> None:
     _, address, _ = helpers.demo.make_demo().launch(**options, prevent_thread_lock=True, quiet=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1000, "height": 580})
+        page = browser.new_page(viewport={"width": 1000, "height": 570})
         page.goto(address)
         page.get_by_label("Prompt").fill("a red potion")
         page.get_by_role("button", name="Draw").click()

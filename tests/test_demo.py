@@ -10,6 +10,7 @@ from hub_server import TOKEN
 
 import helpers.demo
 from helpers.demo import draw_sprites, launch_options, parse_color
+from helpers.demo_text import draw_text
 from helpers.guidance import check_prompt, load_clip
 from helpers.sharing import push_to_hub
 from scripts import make_space
@@ -57,6 +58,38 @@ def test_what_cannot_be_drawn_is_refused_before_any_work(asked, message, monkeyp
         draw_sprites(**asked)
 
 
+def test_the_button_of_the_other_tab_draws_from_words():
+    seen = []
+    asked = {"steps": 5, "count": 2, "guidance_scale": 2.0}
+    images, note = draw_text("a red potion", on_step=lambda *done: seen.append(done), **asked)
+    assert [image.size for image in images] == [(128, 128)] * 2
+    assert (seen, note) == ([(i, 5) for i in range(1, 6)], "")
+    others = [{}, {"seed": 1}, {"negative_prompt": "a red potion"}, {"prompt": ""}, {"prompt": None}]
+    drawn = [draw_text(**{"prompt": "a red potion"} | asked | other)[0][0].tobytes() for other in others]
+    assert drawn[0] == images[0].tobytes() and drawn[3] == drawn[4]
+    assert len(set(drawn)) == 4
+    assert draw_text("hero with " + "a red hat and " * 8, **asked)[1] == "cut to its first 20 words"
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"prompt": "a red zebra"}, "never seen 'zebra'"),
+        ({"prompt": "a potion", "negative_prompt": "qwertz"}, "never seen 'qwertz'"),
+        ({"prompt": "red " * 60}, "may have 200 characters"),
+        ({"negative_prompt": "red " * 60}, "may have 200 characters"),
+        ({"steps": 41}, "steps must be a whole number from 1 to 40"),
+        ({"count": 9}, "count must be"),
+        ({"seed": 0.5}, "seed must be"),
+        ({"guidance_scale": 0.5}, "guidance_scale must be from 1 to 10"),
+        ({"guidance_scale": float("nan")}, "guidance_scale must be from 1"),
+    ],
+)
+def test_words_that_cannot_be_drawn_are_refused(asked, message):
+    with pytest.raises(ValueError, match=message):
+        draw_text(**asked)
+
+
 def test_a_long_prompt_is_cut_and_said():
     _, tokenizer = load_clip()
     prompt, note = check_prompt("hero with " + "a red hat and " * 8, tokenizer)
@@ -97,6 +130,7 @@ def test_a_space_is_complete_and_goes_to_the_hub_whole(space, hub):
     sent = set(hub.repos["me/sprites"])
     assert sent == {file.relative_to(space).as_posix() for file in space.rglob("*") if file.is_file()}
     assert {"app.py", "requirements.txt", "helpers/demo.py", "weights/sprite_clip/model.safetensors"} <= sent
+    assert "weights/text_to_sprite/model_index.json" in sent
 
 
 def test_a_folder_with_other_things_is_kept(tmp_path):

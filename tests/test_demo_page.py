@@ -75,6 +75,11 @@ def test_visitors_are_served_one_after_the_other_and_mistakes_are_said(address, 
     assert first.locator("button img[src*='/file=']").count() == 0
     ask(first, "a blue ghost")
     first.wait_for_selector("#message:has-text('Drawn')", timeout=seconds)
+    first.get_by_role("tab", name="text to sprite").click()
+    first.get_by_label("Words").fill("a red potion")
+    first.get_by_role("button", name="Paint").click()
+    first.wait_for_selector("#text-message:has-text('Painted')", timeout=seconds)
+    assert first.locator("button img[src*='/file=']:visible").count() == 4
     assert requests
     assert all(url.startswith((address, "data:", "blob:")) for url in requests)
     # Nobody can store a file on the machine.

@@ -7,7 +7,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from helpers.models import build_label_conditioned, build_unconditional, gflop_by_size
-from helpers.plotting import plot_timestep_counting, plot_unet
+from helpers.plotting import plot_text_to_image, plot_timestep_counting, plot_unet
+from helpers.weights import load_pipeline
 
 
 def words_in(figure) -> list[str]:
@@ -36,6 +37,17 @@ def test_a_large_model_costs_nothing_and_other_shapes_are_drawn():
         unet = UNet2DConditionModel(sample_size=(64, 32), cross_attention_dim=768)
     words = words_in(plot_unet(unet))
     assert "64×32, 320 channels" in words and "8×4, 1280 channels" in words and "3 skip connections" in words
+
+
+def test_a_pipeline_is_drawn_with_the_shapes_that_its_parts_have():
+    pipeline = load_pipeline("text_to_sprite")
+    words = words_in(plot_text_to_image(pipeline, "a potion"))
+    assert {"tokenizer", "text_encoder", "unet", "scheduler", "vae", "“a potion”"} <= set(words)
+    assert {"24 tokens", "24×128", "noise, 4×8×8", "latents, 4×8×8", "image\n3×16×16"} <= set(words)
+    millions = sum(p.numel() for p in pipeline.unet.parameters()) / 1e6
+    assert f"{millions:.2g} M parameters" in words
+    with pytest.raises(TypeError, match="got DDPMPipeline"):
+        plot_text_to_image(load_pipeline("unconditional"))
 
 
 def plain_unet(**options) -> UNet2DModel:

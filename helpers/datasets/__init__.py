@@ -16,6 +16,7 @@ from .arrays import (
     load_emoji,
     load_sprites,
 )
+from .captions import CaptionedLatents, find_properties, join_parts, shorten, split_parts
 from .core import ImageDataset, balanced_sampler, make_dataloader
 from .lazy import LazyImages, make_augmentation, open_hub_dataset, open_image_folder
 from .online import load_fashion_mnist, load_hub_dataset

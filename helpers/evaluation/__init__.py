@@ -9,6 +9,7 @@ from .comparison import SamplerSettings, compare_samplers, score_sets
 from .intervals import Score, mean_score, proportion
 from .metrics import colours_per_image, frechet_distance, kernel_distance, label_accuracy, precision_recall
 from .neighbours import copy_rates, nearest_neighbours
+from .prompts import judge_prompts, load_judge
 from .report import Report, evaluate, real_halves
 from .tables import (
     ablation_curves,
@@ -44,9 +45,11 @@ __all__ = [
     "folded",
     "frechet_distance",
     "guidance_table",
+    "judge_prompts",
     "kernel_distance",
     "label_accuracy",
     "load_classifier",
+    "load_judge",
     "markdown_table",
     "mean_score",
     "nearest_neighbours",

@@ -3,7 +3,7 @@
 # ruff: noqa: F401 (what is imported here is what the package offers)
 
 from .curves import plot_lines, plot_losses, plot_noise_schedule, plot_quality_vs_cost
-from .diagrams import plot_timestep_counting, plot_unet
+from .diagrams import plot_text_to_image, plot_timestep_counting, plot_unet
 from .images import (
     plot_dataset,
     plot_denoising_steps,

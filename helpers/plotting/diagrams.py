@@ -1,6 +1,7 @@
 """Diagrams: a UNet, drawn from the model itself, and the two ways of counting noisy images."""
 
 import itertools
+import textwrap
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -173,3 +174,61 @@ def plot_timestep_counting(num_train_timesteps: int) -> Figure:
         axes.text(places[0], 112, "clean", ha="center", va="center", fontsize=FONT + 1)
         axes.text(places[-1], 136, "practically noise", ha="center", va="center", fontsize=FONT)
     return figure
+
+
+def plot_text_to_image(pipeline, prompt: str = "a red potion") -> Figure:
+    """Draw how a prompt becomes a picture (arXiv 2112.10752), with the shapes and sizes of this pipeline.
+
+    Parameters
+    ----------
+    pipeline : StableDiffusionPipeline
+        Only its configuration is read, and its parameters are counted.
+    prompt : str
+        Written at the start of the way.
+
+    Raises
+    ------
+    TypeError
+        If it has no tokenizer, text encoder, UNet, scheduler and VAE.
+    """
+    names = ("tokenizer", "text_encoder", "unet", "vae", "scheduler")
+    if any(getattr(pipeline, name, None) is None for name in names):
+        raise TypeError(f"expected a StableDiffusionPipeline with all parts; got {type(pipeline).__name__}")
+    tokenizer, text_encoder, unet, vae = (getattr(pipeline, name) for name in names[:4])
+    tokens, width = tokenizer.model_max_length, text_encoder.config.hidden_size
+    size, pixels = unet.config.sample_size, unet.config.sample_size * pipeline.vae_scale_factor
+    latents, top, low = f"{unet.config.in_channels}×{size}×{size}", 52, 176
+    boxes = (  # x, y, colour, its words
+        (190, top, BLUE, "tokenizer", f"{tokens} tokens", f"of {len(tokenizer):,} known"),
+        (365, top, BLUE, "text_encoder", f"{tokens}×{width}", _count(text_encoder)),
+        (365, low, VERMILION, "unet", f"noise, {latents}", _count(unet)),
+        (540, low, GREEN, "scheduler", f"latents, {latents}", "no parameters"),
+        (695, low, BLUE, "vae", "decoder", _count(vae)),
+    )
+    prompt = "\n".join(textwrap.wrap(f"“{prompt}”", 16))
+    ends = ((62, top, prompt), (246, low, f"noise\n{latents}"), (816, low, f"image\n3×{pixels}×{pixels}"))
+    arrows = ((top, 112, 120), (top, 260, 295), (low, 274, 295), (low, 610, 625), (low, 765, 780))
+    with rc_context(STYLE):
+        alt = "a prompt through tokenizer, text encoder, UNet and scheduler, and VAE, with their shapes"
+        figure, (axes,) = new_figure(alt, height=240)
+        axes.set(xlim=(0, WIDTH), ylim=(240, 0))
+        axes.set_axis_off()
+        for x, y, words in ends:
+            axes.text(x, y, words, ha="center", va="center", fontsize=FONT, linespacing=1.4)
+        for x, y, colour, name, shape, count in boxes:
+            _box(axes, x, y, 140, 66, colour)
+            axes.text(x, y - 20, name, ha="center", va="center", fontsize=FONT, family="DejaVu Sans Mono")
+            axes.text(x, y, shape, ha="center", va="center", fontsize=FONT + 1, weight="bold")
+            axes.text(x, y + 20, count, ha="center", va="center", fontsize=FONT)
+        for y, start, end in arrows:
+            _arrow(axes, (start, y), (end, y), INK)
+        _arrow(axes, (365, top + 33), (365, low - 33), VERMILION, "cross-attention: places read tokens")
+        _arrow(axes, (435, low - 12), (470, low - 12), GREEN)
+        _arrow(axes, (470, low + 12), (435, low + 12), GREEN)
+        axes.text(452, low + 48, "at every timestep", ha="center", va="center", fontsize=FONT, color=GREEN)
+    return figure
+
+
+def _count(module) -> str:
+    """The number of a module's parameters in words: "2.2 M parameters"."""
+    return f"{sum(p.numel() for p in module.parameters()) / 1e6:.2g} M parameters"
