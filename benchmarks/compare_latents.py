@@ -94,7 +94,7 @@ class Contest:
 
 
 def main() -> None:
-    options = {"steps": (300, "of the UNet on pixels"), "samples": (400, None), "seed": (0, None)}
+    options = {"steps": (150, "of the UNet on pixels"), "samples": (250, None), "seed": (0, None)}
     args = parse_options(__doc__, "compare_latents", "text_to_sprite.json", **options)
     result = json.loads(args.output.read_text(encoding="utf-8")) if args.output.is_file() else {}
     section = result.get("latents_or_pixels", {})
