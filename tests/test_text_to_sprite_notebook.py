@@ -44,7 +44,7 @@ def shared():
         "image_to_image": StableDiffusionImg2ImgPipeline(
             **pipeline.components, requires_safety_checker=False
         ),
-        "mask": mask, "hero": images[:1], "new_hats": [images[1:]],
+        "mask": mask, "Image": Image, "hero": images[:1], "new_hats": [images[1:]],
         "plot_generated_images": lambda *args, **kwargs: None,
     }  # fmt: skip
     for function in ("to_tokens", "embed"):
@@ -87,14 +87,15 @@ def test_what_is_not_answered_is_no_mistake(capsys, shared, number):
 
 
 PUT_BACK = "put_back = lambda i, o, m: {}"
-INSIDE = "torch.tensor([[y < 6] for y in range(16)])"
+INSIDE = "torch.arange(16) < 6"
 
 
 @pytest.mark.parametrize(
     ("number", "wrong", "mistake"),
     [
         (1, "fewer = 64", "three channels became four"),
-        (1, "fewer = 3 / 4 * 64 * 4 / 12", "an eighth in height and in width"),
+        (1, "fewer = 16", "three numbers, red"),
+        (1, "fewer = 6", "an eighth in height and in width"),
         (1, "fewer = 3", "all numbers of the picture"),
         (2, "combine = lambda t, n, s: t + s * (t - n)", "at a scale of 1"),
         (2, "combine = lambda t, n, s: t + s * (n - t)", "towards what is not wanted"),
@@ -114,9 +115,14 @@ INSIDE = "torch.tensor([[y < 6] for y in range(16)])"
         (5, "first_step = lambda n, s: int(n * s)", "the last ones"),
         (5, "first_step = lambda n, s: int(n * (1 - s)) + 1", "starts at the beginning"),
         (5, "first_step = lambda n, s: n - n * s", "a whole number"),
-        (5, "first_step = lambda n, s: int(n * (1 - s))", "the pipeline starts at"),
+        (5, "first_step = lambda n, s: n - round(n * s)", "the pipeline starts at"),
         (6, PUT_BACK.format(f"torch.where({INSIDE}, o, i)"), "the other way around"),
         (6, PUT_BACK.format("i"), "to the bit"),
+        (
+            6,
+            PUT_BACK.format("torch.cat([i[:, :, :6], o[:, :, 6:].expand_as(i[:, :, 6:])], 2)"),
+            "whichever it is",
+        ),
         (6, PUT_BACK.format(f"torch.where({INSIDE}, i / 2, o)"), "inside the mask"),
     ],
 )
