@@ -218,7 +218,7 @@ def main() -> None:
     save(students[args.levels.index(keep)], run, place)
     students[args.levels.index(keep)] = load_pipeline(str(place.resolve()))  # as a reader loads it
     result = few_steps_scores.compare(pipeline, students, args.levels, args.samples, args.seed)
-    figure = few_steps_scores.picture(result.pop("drawn"), keep)
+    figure = few_steps_scores.picture(result.pop("drawn"), args.levels)
     write_file(args.output / "few_steps.png", figure.to_png())
     stored = json.dumps({"command": command} | result | facts, indent=1) + "\n"
     shipped = args.output == ROOT / "weights"
