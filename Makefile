@@ -81,7 +81,7 @@ weights: setup ## train the shipped weights again, and score them
 	$(RUN) scripts/train.py unconditional
 	$(RUN) scripts/draw_samples.py unconditional
 	$(RUN) scripts/evaluate.py unconditional
-	$(RUN) scripts/distill.py --levels 4
+	$(RUN) scripts/distill.py
 	$(RUN) scripts/train.py label_conditioned --steps 10000
 	$(RUN) scripts/draw_samples.py label_conditioned
 	$(RUN) scripts/evaluate.py label_conditioned

@@ -179,7 +179,7 @@ def card_table(run: dict) -> str:
 def read_options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--levels", type=int, nargs="+", default=[4, 2], help="steps of each student")
+    parser.add_argument("--levels", type=int, nargs="+", default=[4], help="steps of each student")
     parser.add_argument("--keep", type=int, help="the level that is kept; by default the last")
     parser.add_argument("--images", type=int, default=2400, help="sprites that the teacher walks from")
     parser.add_argument("--num-steps", type=int, default=600, help="of training, for each level")
@@ -218,7 +218,7 @@ def main() -> None:
     save(students[args.levels.index(keep)], run, place)
     students[args.levels.index(keep)] = load_pipeline(str(place.resolve()))  # as a reader loads it
     result = few_steps_scores.compare(pipeline, students, args.levels, args.samples, args.seed)
-    figure = few_steps_scores.picture(result.pop("drawn"), keep)
+    figure = few_steps_scores.picture(result.pop("drawn"), args.levels)
     write_file(args.output / "few_steps.png", figure.to_png())
     stored = json.dumps({"command": command} | result | facts, indent=1) + "\n"
     shipped = args.output == ROOT / "weights"

@@ -6,7 +6,7 @@ from helpers.datasets import load_sprites
 from helpers.evaluation import Score, extract_features, frechet_distance, markdown_table, real_halves
 from helpers.plotting import plot_generated_images
 from helpers.sampling import image_shape, make_scheduler, quantize, sample_images
-from helpers.walks import make_denoiser, sample_ode
+from helpers.walks import make_denoiser, make_sigmas, sample_ode
 
 COLS, BATCH = 12, 100
 # Of the shipped model, for comparison: name → scheduler, its settings, and the numbers of model calls.
@@ -24,18 +24,22 @@ def judge(name: str, images: torch.Tensor, calls: int, reference) -> dict:
     return {"model": name, "model_calls": calls, "frechet_distance": distance._asdict()}
 
 
-def draw_as_teacher(pipeline, samples: int, steps: int, seed: int) -> torch.Tensor:
-    """Draw by the walk that students of so many steps are taught, in 4 · steps - 1 calls."""
-    scheduler = make_scheduler(pipeline.scheduler, "dpm-solver++", solver_order=1)
-    scheduler.set_timesteps(steps)
-    generator = torch.Generator().manual_seed(seed)
-    sigmas = scheduler.sigmas.double()
-    middles = torch.cat([(sigmas[:-2] * sigmas[1:-1]).sqrt(), sigmas[-2:-1] / 4])
-    walk = torch.cat([torch.stack([sigmas[:-1], middles], 1).flatten(), sigmas[-1:]])
+def walk(pipeline, sigmas: torch.Tensor, samples: int, seed: int, **knobs) -> torch.Tensor:
+    """Draw by `sample_ode` from the noises that `sample_images` begins with: [samples, c, h, w], clipped."""
     shape, denoise = image_shape(pipeline.unet), make_denoiser(pipeline.unet, pipeline.scheduler)
+    generator = torch.Generator().manual_seed(seed)
     counts = [min(BATCH, samples - start) for start in range(0, samples, BATCH)]
     noises = [sigmas[0] * torch.randn(count, *shape, generator=generator) for count in counts]
-    return torch.cat([sample_ode(denoise, noise, walk, order=2) for noise in noises]).clamp(-1, 1)
+    return torch.cat([sample_ode(denoise, noise, sigmas, **knobs) for noise in noises]).clamp(-1, 1)
+
+
+def teacher_sigmas(noise_scheduler, steps: int) -> torch.Tensor:
+    """The noise levels that the first teacher of a student of so many steps walks over."""
+    scheduler = make_scheduler(noise_scheduler, "dpm-solver++", solver_order=1)
+    scheduler.set_timesteps(steps)
+    sigmas = scheduler.sigmas.double()
+    middles = torch.cat([(sigmas[:-2] * sigmas[1:-1]).sqrt(), sigmas[-2:-1] / 4])
+    return torch.cat([torch.stack([sigmas[:-1], middles], 1).flatten(), sigmas[-1:]])
 
 
 def compare(pipeline, students: list, levels: list[int], samples: int, seed: int) -> dict:
@@ -44,14 +48,18 @@ def compare(pipeline, students: list, levels: list[int], samples: int, seed: int
     options, rows, drawn = {"seed": seed, "batch_size": BATCH}, [], {}
     for name, (scheduler, settings, counts) in UNDISTILLED.items():
         for calls in counts:
-            walk = make_scheduler(pipeline.scheduler, scheduler, **settings)
-            images = drawn[name, calls] = sample_images(pipeline.unet, walk, samples, calls, **options)
+            sampler = make_scheduler(pipeline.scheduler, scheduler, **settings)
+            images = drawn[name, calls] = sample_images(pipeline.unet, sampler, samples, calls, **options)
             rows.append(judge(f"undistilled, {name}", images, calls, reference))
-    images = drawn["teacher", 15] = draw_as_teacher(pipeline, samples, 4, seed)
+    for calls in (2, 4, 8):
+        images = walk(pipeline, make_sigmas("karras", calls), samples, seed, history=1)
+        rows.append(judge("undistilled, 2M with Karras's sigmas", images, calls, reference))
+    sigmas = teacher_sigmas(pipeline.scheduler, 4)
+    images = drawn["teacher", 15] = walk(pipeline, sigmas, samples, seed, order=2)
     rows.append(judge("the teacher: undistilled, Heun", images, 15, reference))
     for steps, student in zip(levels, students, strict=True):
-        walk = student.unet, student.scheduler, samples, steps
-        images = drawn["distilled", steps] = sample_images(*walk, **options)
+        with_its_own = student.unet, student.scheduler, samples, steps
+        images = drawn["distilled", steps] = sample_images(*with_its_own, **options)
         rows.append(judge("distilled", images, steps, reference))
     floor = frechet_distance(others[:samples], reference)._asdict()
     return {"rows": rows, "floor": floor, "samples": samples, "seed": seed, "drawn": drawn}
@@ -69,9 +77,11 @@ def scores_table(result: dict) -> str:
     return markdown_table(["model", *(f"{n} call{'s' * (n > 1)}" for n in calls)], lines)
 
 
-def picture(drawn: dict, steps: int):
-    """Draw the first sprites of the student, between those of the shipped model and of the teacher."""
-    rows = {f"undistilled, {steps} calls": ("DDIM", steps), f"distilled, {steps} calls": ("distilled", steps)}
+def picture(drawn: dict, levels: list[int]):
+    """Draw the first sprites of the shipped model in few calls, of each student and the teacher."""
+    last = levels[-1]
+    rows = {f"undistilled, {last} call{'s' * (last > 1)}": ("DDIM", last)}
+    rows |= {f"distilled, {n} call{'s' * (n > 1)}": ("distilled", n) for n in levels}
     rows |= {"teacher, 15 calls": ("teacher", 15)}
     tiles = torch.cat([drawn[row][:COLS] for row in rows.values()])
     return plot_generated_images(tiles, len(rows), COLS, scale=3, titles=list(rows))
