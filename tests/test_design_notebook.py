@@ -1,6 +1,7 @@
 """Notebook 06: its exercises, its formulas, and the measurements that it reads."""
 
 import re
+from itertools import pairwise
 
 import pytest
 import torch
@@ -42,7 +43,7 @@ def shared():
     noise_scheduler = build_noise_scheduler()
     angles = torch.arange(8) * torch.pi / 4
     names = {
-        "torch": torch, "nn": nn, "make_sigmas": make_sigmas, "noise_scheduler": noise_scheduler,
+        "torch": torch, "nn": nn, "pairwise": pairwise, "make_sigmas": make_sigmas, "noise_scheduler": noise_scheduler,
         "alphas_cumprod": noise_scheduler.alphas_cumprod,
         "sprites": load_sprites("test").as_tensor(),
         "noises": torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(0)),
