@@ -43,7 +43,8 @@ def shared():
     noise_scheduler = build_noise_scheduler()
     angles = torch.arange(8) * torch.pi / 4
     names = {
-        "torch": torch, "nn": nn, "pairwise": pairwise, "make_sigmas": make_sigmas, "noise_scheduler": noise_scheduler,
+        "torch": torch, "nn": nn, "pairwise": pairwise, "make_sigmas": make_sigmas,
+        "noise_scheduler": noise_scheduler,
         "alphas_cumprod": noise_scheduler.alphas_cumprod,
         "sprites": load_sprites("test").as_tensor(),
         "noises": torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(0)),
