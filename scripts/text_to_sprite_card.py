@@ -100,7 +100,7 @@ def card_text(result: dict) -> str:
         "Combinations that the UNet has never seen, though it knows their parts:",
         unseen_table(result),
     ]
-    if "latents_or_pixels" in result:
+    if result.get("latents_or_pixels", {}).get("rows"):
         text += ["The same UNet on latents and on pixels, trained a little:"]
         text += [latents_table(result["latents_or_pixels"])]
     return "\n\n".join(text)
