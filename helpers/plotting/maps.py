@@ -38,7 +38,8 @@ def plot_score_map(
     for place, score in found.items():
         logs[place] = np.log(score["value"])
     with rc_context(STYLE):
-        figure, (axes,) = new_figure(f"map of scores, {ylabel} by {xlabel}", height=70 + 34 * len(rows))
+        alt = f"map of scores, {len(rows)} by {len(columns)}: {title or ylabel or xlabel}"
+        figure, (axes,) = new_figure(alt, height=70 + 34 * len(rows))
         axes.imshow(logs, cmap="viridis_r", aspect="auto")
         for (i, j), score in found.items():
             dark = logs[i, j] > (np.nanmin(logs) + np.nanmax(logs)) / 2
