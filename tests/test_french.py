@@ -28,7 +28,7 @@ ENGLISH_WORDS = re.compile(
     re.IGNORECASE,
 )
 QUOTED = re.compile(r"(?<![*\w])\*[^*\s](?:[^*]*[^*\s])?\*(?![*\w])|«[^»]*»|“[^”]*”")
-VERSIONS = re.compile(r"arXiv \d{4}\.\d{4,5}|(?:Apache|CC0|Python) \d\.\d+")
+VERSIONS = re.compile(r"arXiv \d{4}\.\d{4,5}|(?:Apache|CC0|Python|Stable Diffusion) \d\.\d+")
 documents = pytest.mark.parametrize("name", EDITION.names)
 
 
