@@ -72,7 +72,7 @@ def test_what_was_trained_is_not_trained_again_unless_the_code_changed(tmp_path,
 
 
 def test_code_sprites_and_classifier_behind_the_scores_are_in_the_fingerprint(tmp_path):
-    code = ("models", "sampling", "datasets/core", "evaluation/metrics", "training/trainer")
+    code = ("models", "sampling/loop", "datasets/core", "evaluation/metrics", "training/trainer")
     files = [f"helpers/{name}.py" for name in code] + ["benchmarks/bench_recipes.py", "data/sprites.npz"]
     found = {code_fingerprint(tmp_path)}
     for file in [*files, "weights/sprite_classifier/diffusion_pytorch_model.safetensors"]:
