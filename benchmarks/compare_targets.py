@@ -17,10 +17,10 @@ from helpers import RESULTS
 from helpers.datasets import load_sprites
 from helpers.evaluation import Score, extract_features, frechet_distance, kernel_distance, markdown_table
 from helpers.models import EDMPrecond, build_unconditional
-from helpers.sampling import eval_mode, make_scheduler, quantize, sample_images
+from helpers.sampling import eval_mode, make_scheduler, prediction_type_of, quantize, sample_images
 from helpers.training import train
 from helpers.training.loss import add_noise_and_target
-from helpers.training.weighting import signal_to_noise, target_scale
+from helpers.training.weighting import LOG_SIGMA, signal_to_noise, target_scale
 from scripts.cards import stamp
 
 README = Path(__file__).with_name("README.md")
@@ -67,7 +67,7 @@ def timestep_at(noise_scheduler, log_sigma: float) -> float:
 def errors_by_level(unet, noise_scheduler, images: torch.Tensor) -> list[float]:
     """Root mean square error of the estimated x_0 at each of LOG_SIGMAS, whatever the UNet predicts."""
     generator, errors = torch.Generator().manual_seed(0), []
-    kind = noise_scheduler.config.get("prediction_type", "flow_prediction")
+    kind = prediction_type_of(noise_scheduler)
     for log_sigma in LOG_SIGMAS.tolist():
         timesteps = torch.full((len(images),), timestep_at(noise_scheduler, log_sigma))
         noise = torch.randn(images.shape, generator=generator)
@@ -82,11 +82,10 @@ def mean_color(images: torch.Tensor) -> torch.Tensor:
     return images.mean((0, 2, 3))
 
 
-def train_row(row: tuple[str, str, str], seed: int, args, held_out: torch.Tensor, reference) -> dict:
+def train_row(row: tuple[str, str, str], seed: int, args, data, held_out: torch.Tensor, reference) -> dict:
     """Train one combination, and measure what it draws and where it errs."""
     (schedule, target, weighting), tints = row, {}
     unet, noise_scheduler = build(schedule, target)
-    data = load_sprites("train")
     usual = mean_color(data.as_tensor())
 
     def watch(trainer):
@@ -100,7 +99,7 @@ def train_row(row: tuple[str, str, str], seed: int, args, held_out: torch.Tensor
 
     name, *mean = weighting.split()
     begun, options = time.monotonic(), {"seed": seed, "device": "cpu", "weighting": name}
-    options |= {"log_sigma": (float(mean[0]), 1.2)} if mean else {}
+    options |= {"log_sigma": (float(mean[0]), LOG_SIGMA["edm"][1])} if mean else {}
     train(unet, noise_scheduler, data, args.steps, on_step=watch, **options)
     result = {"schedule": schedule, "target": target, "weighting": weighting, "seed": seed}
     result["seconds"] = round(time.monotonic() - begun)
@@ -139,12 +138,12 @@ def main() -> None:
     floor = frechet_distance(others[: args.samples], reference)._asdict()
     empty = {**machine_facts(), "floor": floor, "log_sigmas": LOG_SIGMAS.tolist(), "rows": []}
     result = read_or_begin(args.output, args.command, **empty)
-    held_out = load_sprites("test").as_tensor()[::16]
+    data, held_out = load_sprites("train"), load_sprites("test").as_tensor()[::16]
     done = {(row["schedule"], row["target"], row["weighting"], row["seed"]) for row in result["rows"]}
     for row, seed in ORDER:
         if (*row, seed) in done:
             continue
-        result["rows"].append(train_row(row, seed, args, held_out, reference))
+        result["rows"].append(train_row(row, seed, args, data, held_out, reference))
         write_json(args.output, result)
         print(result["rows"][-1], flush=True)
     if args.output == RESULTS / "targets.json":

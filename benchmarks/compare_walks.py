@@ -11,8 +11,8 @@ import torch
 from benchmarks.json_files import machine_facts, parse_options, read_or_begin, real_features, write_json
 from helpers import RESULTS
 from helpers.evaluation import Score, extract_features, frechet_distance, markdown_table
-from helpers.sampling import image_shape, make_scheduler, quantize, sample_images
-from helpers.walks import make_denoiser, make_sigmas, sample_ode
+from helpers.sampling import make_scheduler, quantize, sample_images
+from helpers.walks import make_sigmas, walk_images
 from helpers.weights import load_pipeline
 from scripts.cards import stamp
 
@@ -60,14 +60,9 @@ def draw(pipeline, walk: str, schedule: str, steps: int, samples: int, seed: int
     if walk == DEFAULT:
         scheduler = make_scheduler(pipeline.scheduler)
         return sample_images(pipeline.unet, scheduler, samples, steps, seed=seed, batch_size=BATCH)
-    generator, shape = torch.Generator().manual_seed(seed), image_shape(pipeline.unet)
-    counts = [min(BATCH, samples - start) for start in range(0, samples, BATCH)]
-    noises = [torch.randn(count, *shape, generator=generator) for count in counts]
     sigmas = make_sigmas(schedule, steps, SIGMA_MAX, SIGMA_MIN)
-    denoise = make_denoiser(pipeline.unet, pipeline.scheduler)
-    options = WALKS[walk] | {"generator": generator}
-    images = [sample_ode(denoise, noise * sigmas[0], sigmas, **options) for noise in noises]
-    return torch.cat(images).clamp(-1, 1)
+    options = WALKS[walk] | {"seed": seed, "batch_size": BATCH}
+    return walk_images(pipeline.unet, pipeline.scheduler, sigmas, samples, **options)
 
 
 def measure(pipeline, place: tuple[str, str, int], samples: int, seed: int, reference) -> dict:

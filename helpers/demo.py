@@ -11,7 +11,17 @@ from functools import cache
 import torch
 from PIL import Image
 
-from .demo_text import MAX_IMAGES, MAX_LENGTH, MAX_STEPS, check_length, check_numbers, enlarge, text_tab
+from .demo_text import (
+    MAX_IMAGES,
+    MAX_LENGTH,
+    MAX_STEPS,
+    check_length,
+    check_numbers,
+    enlarge,
+    press,
+    step_reporter,
+    text_tab,
+)
 from .evaluation import load_classifier
 from .guidance import (
     GuidedDDPMPipeline,
@@ -124,9 +134,6 @@ def draw_sprites(
     loss_fn, note = make_loss(check_length(prompt), color, label)
     pipeline = load_guided_pipeline()
 
-    def report(pipeline, i, t, kwargs):
-        on_step(i + 1, len(pipeline.scheduler.timesteps))
-
     images = pipeline(
         int(count),
         loss_fn,
@@ -134,7 +141,7 @@ def draw_sprites(
         **GUIDANCE,
         generator=torch.Generator().manual_seed(int(seed)),
         num_inference_steps=int(steps),
-        callback_on_step_end=report,
+        callback_on_step_end=step_reporter(on_step),
     ).images
     return enlarge(images), note
 
@@ -165,13 +172,8 @@ def guidance_tab(make_gallery: Callable) -> None:
     """
     import gradio as gr
 
-    def press(prompt, label, tinted, color, *numbers, progress=gr.Progress()):  # noqa: B008
-        try:
-            asked = (prompt, color if tinted else "", label, *numbers)
-            images, note = draw_sprites(*asked, on_step=lambda done, steps: progress((done, steps)))
-        except ValueError as error:
-            return None, f"**Not drawn.** {str(error)[0].upper()}{str(error)[1:]}."
-        return images, f"The prompt was {note}." if note else "Drawn. Another seed gives other sprites."
+    def draw(prompt, label, tinted, color, *numbers, progress=gr.Progress()):  # noqa: B008
+        return press(draw_sprites, "Drawn", progress, prompt, color if tinted else "", label, *numbers)
 
     names = load_classifier().config.class_names
     possible = [n for n in good_steps(load_guided_pipeline().scheduler, MAX_STEPS) if n >= 5]
@@ -195,7 +197,7 @@ def guidance_tab(make_gallery: Callable) -> None:
     inputs = [prompt, label, tinted, color, seed, steps, guidance, count]
     for trigger in (button.click, prompt.submit):
         # One visitor at a time is drawn for; the others wait in a queue.
-        trigger(press, inputs, [gallery, message], concurrency_limit=1, concurrency_id="draw")
+        trigger(draw, inputs, [gallery, message], concurrency_limit=1, concurrency_id="draw")
     examples = [list(example) for example in EXAMPLES]
     gr.Examples(examples, [prompt, label, tinted, seed], cache_examples=False)
 

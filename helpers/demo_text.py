@@ -49,6 +49,33 @@ def enlarge(images: list[Image.Image]) -> list[Image.Image]:
     return [image.resize(size, Image.Resampling.NEAREST) for image in images]
 
 
+def step_reporter(on_step: Callable[[int, int], None]) -> Callable:
+    """Make a `callback_on_step_end` that says how many steps are done, and of how many."""
+
+    def report(pipeline, i, t, kwargs):
+        on_step(i + 1, len(pipeline.scheduler.timesteps))
+        return kwargs
+
+    return report
+
+
+def press(draw: Callable, done: str, progress, *asked) -> tuple[list | None, str]:
+    """Answer a button: images for the gallery and a line for the message, also where `draw` refuses.
+
+    Parameters
+    ----------
+    draw : `draw_text`, or another that takes `on_step` and returns images and a note
+    done : what is said to have been done: "Drawn"
+    progress : gradio.Progress
+    *asked : what `draw` is asked for
+    """
+    try:
+        images, note = draw(*asked, on_step=lambda done, steps: progress((done, steps)))
+    except ValueError as error:
+        return None, f"**Not {done.lower()}.** {str(error)[0].upper()}{str(error)[1:]}."
+    return images, f"The prompt was {note}." if note else f"{done}. Another seed gives other sprites."
+
+
 def draw_text(
     prompt: str = "",
     negative_prompt: str = "",
@@ -85,10 +112,6 @@ def draw_text(
         if text:
             texts[i], notes[i] = check_prompt(text, pipeline.tokenizer)
 
-    def report(pipeline, i, t, kwargs):
-        on_step(i + 1, len(pipeline.scheduler.timesteps))
-        return kwargs
-
     images = pipeline(
         texts[0],
         negative_prompt=texts[1],
@@ -96,7 +119,7 @@ def draw_text(
         num_inference_steps=int(steps),
         guidance_scale=float(guidance_scale),
         generator=torch.Generator().manual_seed(int(seed)),
-        callback_on_step_end=report,
+        callback_on_step_end=step_reporter(on_step),
     ).images
     return enlarge(images), max(notes)
 
@@ -110,12 +133,8 @@ def text_tab(make_gallery: Callable) -> None:
     """
     import gradio as gr  # slow to import, so only when it is used
 
-    def press(*asked, progress=gr.Progress()):  # noqa: B008
-        try:
-            images, note = draw_text(*asked, on_step=lambda done, steps: progress((done, steps)))
-        except ValueError as error:
-            return None, f"**Not painted.** {str(error)[0].upper()}{str(error)[1:]}."
-        return images, f"The prompt was {note}." if note else "Painted. Another seed gives other sprites."
+    def paint(*asked, progress=gr.Progress()):  # noqa: B008
+        return press(draw_text, "Painted", progress, *asked)
 
     gr.Markdown("A small Stable Diffusion: it was trained with captions, and reads every word of a prompt.")
     with gr.Row():
@@ -132,5 +151,5 @@ def text_tab(make_gallery: Callable) -> None:
             gallery, message = make_gallery(), gr.Markdown(elem_id="text-message")
     inputs = [words, unwanted, seed, steps, scale, count]
     for trigger in (button.click, words.submit):
-        trigger(press, inputs, [gallery, message], concurrency_limit=1, concurrency_id="draw")
+        trigger(paint, inputs, [gallery, message], concurrency_limit=1, concurrency_id="draw")
     gr.Examples([list(example) for example in EXAMPLES], [words, unwanted, seed], cache_examples=False)

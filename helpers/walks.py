@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from diffusers.utils.torch_utils import randn_tensor
 
+from .sampling import image_shape
+
 # Schedule of sigmas → what is evenly spaced in it, and the way back.
 SCHEDULES = {
     "linear": (lambda sigma: sigma, lambda u: u),
@@ -166,6 +168,25 @@ def sample_ode(
         if eta:
             x = x + fresh * randn_tensor(x.shape, generator, x.device, x.dtype)
     return x
+
+
+def walk_images(unet, noise_scheduler, sigmas, num_images: int, *, seed: int = 0, batch_size=100, **knobs):
+    """Draw with `sample_ode` from the noises that `sample_images` begins with, at equal seed and batch size.
+
+    Parameters
+    ----------
+    unet, noise_scheduler : see `make_denoiser`
+    sigmas, **knobs : of `sample_ode`, but for the generator, which goes on after the noises
+
+    Returns
+    -------
+    Tensor [num_images, c, h, w] in [-1, 1], clipped
+    """
+    generator, shape = torch.Generator().manual_seed(seed), image_shape(unet)
+    counts = [min(batch_size, num_images - start) for start in range(0, num_images, batch_size)]
+    noises = [torch.randn(count, *shape, generator=generator) * sigmas[0] for count in counts]
+    denoise, knobs = make_denoiser(unet, noise_scheduler), knobs | {"generator": generator}
+    return torch.cat([sample_ode(denoise, noise, sigmas, **knobs) for noise in noises]).clamp(-1, 1)
 
 
 def multistep_weights(past_sigmas, sigma_next, sigma_down, multistep: str = "dpm") -> torch.Tensor:

@@ -1,14 +1,26 @@
-"""Write measured facts into the cards (README files), between a pair of markers."""
+"""Write what a training leaves: the weights with their record, and facts in the cards (README files)."""
 
+import json
 import re
 from pathlib import Path
 
-from helpers.files import write_file
+from helpers.files import write_file, write_folder
 
 
 def verdict(value: float, limit: float, at_most: bool) -> str:
     """Say whether an aim was met: a value of at most, or at least, the limit."""
     return "met" if (value <= limit if at_most else value >= limit) else "**missed**"
+
+
+def save_trained(folder: Path, run: dict, *parts) -> None:
+    """Write a folder whole: what each part's save_pretrained leaves, and the run as training.json."""
+
+    def write(temporary: Path) -> None:
+        for part in parts:
+            part.save_pretrained(temporary)
+        (temporary / "training.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+
+    write_folder(folder, write)
 
 
 def stamp(card: Path, marker: str, text: str) -> None:

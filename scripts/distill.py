@@ -23,12 +23,12 @@ from tqdm import trange
 from helpers import RESULTS
 from helpers.datasets import load_sprites
 from helpers.evaluation import markdown_table
-from helpers.files import describe_device, package_versions, write_file, write_folder
+from helpers.files import describe_device, package_versions, write_file
 from helpers.sampling import make_scheduler
 from helpers.walks import make_denoiser, sample_ode
 from helpers.weights import load_pipeline
 from scripts import few_steps_scores
-from scripts.cards import stamp
+from scripts.cards import save_trained, stamp
 
 ROOT = Path(__file__).resolve().parents[1]
 TEACHER_STEPS = 8
@@ -134,7 +134,7 @@ def distil(pipeline, images, levels: list[int], place: Path, **settings) -> list
             pairs = make_pairs(denoise, order, images, noise_scheduler, steps, settings["seed"])
             record["mean_loss_of_last_100_steps"] = round(fit(student, pairs, **settings), 5)
             record["seconds"] = round(time.monotonic() - begun)
-            save(DDPMPipeline(student, make_student_scheduler(noise_scheduler)), record, folder)
+            save_trained(folder, record, DDPMPipeline(student, make_student_scheduler(noise_scheduler)))
             print(record, flush=True)
         students.append(load_pipeline(str(folder)))
         teacher, trained, order = students[-1].unet.eval(), students[-1].scheduler, 1
@@ -148,16 +148,6 @@ def is_done(folder: Path, settings: dict) -> bool:
         return False
     stored = json.loads(file.read_text(encoding="utf-8"))
     return all(stored[key] == value for key, value in settings.items())
-
-
-def save(pipeline, record: dict, folder: Path) -> None:
-    """Write a pipeline and its record, whole or not at all."""
-
-    def write(temporary: Path) -> None:
-        pipeline.save_pretrained(temporary)
-        (temporary / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-
-    write_folder(folder, write)
 
 
 def card_table(run: dict) -> str:
@@ -215,7 +205,7 @@ def main() -> None:
     run = {"command": command, "data": "data/sprites.npz, split train", "levels": records, **facts}
     place = args.output / "few_steps"
     students[args.levels.index(keep)].unet.half()  # kept with 16 bits a weight, loaded as float32
-    save(students[args.levels.index(keep)], run, place)
+    save_trained(place, run, students[args.levels.index(keep)])
     students[args.levels.index(keep)] = load_pipeline(str(place.resolve()))  # as a reader loads it
     result = few_steps_scores.compare(pipeline, students, args.levels, args.samples, args.seed)
     figure = few_steps_scores.picture(result.pop("drawn"), args.levels)

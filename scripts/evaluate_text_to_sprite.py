@@ -15,12 +15,13 @@ from pathlib import Path
 import torch
 
 from helpers import RESULTS
+from helpers.datasets import load_sprites
 from helpers.datasets.captions import find_properties, split_parts
 from helpers.evaluation import extract_features, frechet_distance, proportion, real_halves
-from helpers.evaluation.prompts import judge_prompts
+from helpers.evaluation.prompts import judge_prompts, shares_right
 from helpers.files import describe_device, package_versions, write_file
 from helpers.sampling import DEFAULT_STEPS, quantize
-from helpers.weights import find_weights
+from helpers.weights import load_pipeline
 from scripts import text_to_sprite_card
 from scripts.cards import stamp
 from scripts.sprite_captions import UNSEEN, find_unseen, keep_parts, load_captioned, swap
@@ -33,9 +34,7 @@ GUIDANCE_SCALES = (1.0, 2.0, 3.0, 5.0, 7.5)
 
 def load_shipped(folder: str = "text_to_sprite"):
     """Load the pipeline, without a progress bar for each batch."""
-    from diffusers import StableDiffusionPipeline
-
-    pipeline = StableDiffusionPipeline.from_pretrained(find_weights(folder), use_safetensors=True)
+    pipeline = load_pipeline(folder)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -50,15 +49,9 @@ def draw(pipeline, prompts: list[str], guidance_scale: float, seed: int, batch_s
     return quantize(torch.cat(parts) * 2 - 1), (time.perf_counter() - begun) / len(prompts)
 
 
-def shares(images: torch.Tensor, prompts: list[str], judge=None) -> dict:
+def shares(images: torch.Tensor, prompts: list[str]) -> dict:
     """What share the judge takes for right, each with its interval."""
-    verdicts = judge_prompts(images, prompts, judge)
-    single = [right for row in verdicts["properties"] for right in row.values()]
-    rows = {key: verdicts[key] for key in ("class_right", "colour_right", "all_right")}
-    found = {
-        key: [x for x in row if x is not None] for key, row in (rows | {"property_right": single}).items()
-    }
-    return {key: proportion(torch.tensor(row))._asdict() for key, row in found.items() if row}
+    return shares_right(judge_prompts(images, prompts))
 
 
 class Scores:
@@ -73,7 +66,7 @@ class Scores:
         self.test = [captions[i] for i in order[:samples]]
         self.real = images[order[:samples]]
         self.other = [captions[i] for i in order[samples:]]  # the guidance scale is chosen with these
-        whole = extract_features(load_captioned("all")[0].as_tensor())
+        whole = extract_features(load_sprites("all").as_tensor())
         self.reference, self.others = real_halves(whole)
         self.unseen_test = [i for i, back in enumerate(unseen) if back]
         self.unseen_real = images[self.unseen_test], [captions[i] for i in self.unseen_test]
@@ -109,7 +102,7 @@ class Scores:
         verdicts = judge_prompts(images, self.test)
         scores = {"frechet_distance": self.distance(images), "seconds_per_image": seconds}
         return (
-            shares(images, self.test)
+            shares_right(verdicts)
             | scores
             | {
                 "by_class": by_group(verdicts, [split_parts(prompt)[0] for prompt in self.test]),
@@ -143,10 +136,10 @@ class Scores:
         for kind, column in (("unseen", 1), ("seen", 2)):
             prompts = [row[column] for row in pairs]
             images, _ = draw(self.pipeline, prompts, result["guidance_scale"], self.seed)
-            found = judge_prompts(images, prompts)["properties"]
+            verdicts = judge_prompts(images, prompts)
             wanted = [row[0].split(" + ")[-1] if kind == "unseen" else row[3] for row in pairs]
-            right = [row.get(thing, False) for row, thing in zip(found, wanted, strict=True)]
-            rows[kind] = shares(images, prompts) | {
+            right = [row.get(thing, False) for row, thing in zip(verdicts["properties"], wanted, strict=True)]
+            rows[kind] = shares_right(verdicts) | {
                 "combination_right": proportion(torch.tensor(right))._asdict()
             }
             names = [row[0] for row in pairs]

@@ -5,8 +5,8 @@ import torch
 from helpers.datasets import load_sprites
 from helpers.evaluation import Score, extract_features, frechet_distance, markdown_table, real_halves
 from helpers.plotting import plot_generated_images
-from helpers.sampling import image_shape, make_scheduler, quantize, sample_images
-from helpers.walks import make_denoiser, make_sigmas, sample_ode
+from helpers.sampling import make_scheduler, quantize, sample_images
+from helpers.walks import make_sigmas, walk_images
 
 COLS, BATCH = 12, 100
 # Of the shipped model, for comparison: name → scheduler, its settings, and the numbers of model calls.
@@ -24,15 +24,6 @@ def judge(name: str, images: torch.Tensor, calls: int, reference) -> dict:
     return {"model": name, "model_calls": calls, "frechet_distance": distance._asdict()}
 
 
-def walk(pipeline, sigmas: torch.Tensor, samples: int, seed: int, **knobs) -> torch.Tensor:
-    """Draw by `sample_ode` from the noises that `sample_images` begins with: [samples, c, h, w], clipped."""
-    shape, denoise = image_shape(pipeline.unet), make_denoiser(pipeline.unet, pipeline.scheduler)
-    generator = torch.Generator().manual_seed(seed)
-    counts = [min(BATCH, samples - start) for start in range(0, samples, BATCH)]
-    noises = [sigmas[0] * torch.randn(count, *shape, generator=generator) for count in counts]
-    return torch.cat([sample_ode(denoise, noise, sigmas, **knobs) for noise in noises]).clamp(-1, 1)
-
-
 def teacher_sigmas(noise_scheduler, steps: int) -> torch.Tensor:
     """The noise levels that the first teacher of a student of so many steps walks over."""
     scheduler = make_scheduler(noise_scheduler, "dpm-solver++", solver_order=1)
@@ -46,16 +37,17 @@ def compare(pipeline, students: list, levels: list[int], samples: int, seed: int
     """Score the students and the shipped model at equal numbers of calls, and real sprites."""
     reference, others = real_halves(extract_features(load_sprites("all").as_tensor()))
     options, rows, drawn = {"seed": seed, "batch_size": BATCH}, [], {}
+    parts = pipeline.unet, pipeline.scheduler
     for name, (scheduler, settings, counts) in UNDISTILLED.items():
         for calls in counts:
             sampler = make_scheduler(pipeline.scheduler, scheduler, **settings)
             images = drawn[name, calls] = sample_images(pipeline.unet, sampler, samples, calls, **options)
             rows.append(judge(f"undistilled, {name}", images, calls, reference))
     for calls in (2, 4, 8):
-        images = walk(pipeline, make_sigmas("karras", calls), samples, seed, history=1)
+        images = walk_images(*parts, make_sigmas("karras", calls), samples, history=1, **options)
         rows.append(judge("undistilled, 2M with Karras's sigmas", images, calls, reference))
     sigmas = teacher_sigmas(pipeline.scheduler, 4)
-    images = drawn["teacher", 15] = walk(pipeline, sigmas, samples, seed, order=2)
+    images = drawn["teacher", 15] = walk_images(*parts, sigmas, samples, order=2, **options)
     rows.append(judge("the teacher: undistilled, Heun", images, 15, reference))
     for steps, student in zip(levels, students, strict=True):
         with_its_own = student.unet, student.scheduler, samples, steps

@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
-from helpers.files import write_folder
+from scripts.cards import save_trained
 
 KL_WEIGHT = 2e-3  # against the mean absolute error of a channel of a pixel
 
@@ -142,10 +142,5 @@ def get_stage(folder: Path, settings: dict, make: Callable[[], AutoencoderKL]) -
     begun = time.monotonic()
     vae = make()
     run = settings | {"seconds": round(time.monotonic() - begun)}
-
-    def write(temporary: Path) -> None:
-        vae.save_pretrained(temporary)
-        (temporary / "training.json").write_text(json.dumps(run), encoding="utf-8")
-
-    write_folder(folder, write)
+    save_trained(folder, run, vae)
     return vae, run

@@ -30,7 +30,7 @@ from helpers.sampling import make_scheduler
 from helpers.training import TrainingConfig, TrainingHistory, choose_precision, get_device, train
 from helpers.weights import find_weights, load_pipeline
 from scripts import training_pictures
-from scripts.cards import stamp
+from scripts.cards import save_trained, stamp
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -145,11 +145,7 @@ def keep(pipeline, run: dict, place: Path, averages: Path, losses: list[float], 
     rivals = holds_rivals(place, args.force)
     folder = place.with_name(f"{place.name}-new") if rivals else place
 
-    def write(folder: Path) -> None:
-        pipeline.save_pretrained(folder)
-        (folder / "training.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
-
-    write_folder(folder, write)
+    save_trained(folder, run, pipeline)
     story = training_pictures.follow(folder, averages, losses, args.samples)
     if rivals:
         replace_weights(place, folder, story.end, args.samples)

@@ -4,7 +4,6 @@ python scripts/train_classifier.py
 """
 
 import argparse
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -18,8 +17,8 @@ from tqdm import tqdm
 from helpers.datasets import ImageDataset, load_sprites
 from helpers.evaluation import SpriteClassifier
 from helpers.evaluation.tables import markdown_table
-from helpers.files import describe_device, write_folder
-from scripts.cards import stamp
+from helpers.files import describe_device
+from scripts.cards import save_trained, stamp
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_NOISE = 0.3  # strongest noise in training; pixels lie in [-1, 1]
@@ -120,11 +119,7 @@ def main() -> None:
         "seconds": round(time.monotonic() - begun),
     }
 
-    def write(folder: Path) -> None:
-        model.save_pretrained(folder)
-        (folder / "training.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
-
-    write_folder(args.output / "sprite_classifier", write)
+    save_trained(args.output / "sprite_classifier", run, model)
     stamp(args.output / "README.md", "sprite_classifier", card_table(run))
     print(f"{args.output / 'sprite_classifier'}: class accuracy {run['class_accuracy']:.2%}")
 

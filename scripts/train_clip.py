@@ -4,7 +4,6 @@ python scripts/train_clip.py
 """
 
 import argparse
-import json
 import math
 import random
 import time
@@ -18,9 +17,9 @@ from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 
 from helpers.datasets import ImageDataset, load_sprites
 from helpers.evaluation.tables import markdown_table
-from helpers.files import describe_device, package_versions, write_folder
+from helpers.files import describe_device, package_versions
 from helpers.weights import load_pipeline
-from scripts.cards import stamp
+from scripts.cards import save_trained, stamp
 
 ROOT = Path(__file__).resolve().parents[1]
 END, PAD = "<|endoftext|>", "<|pad|>"
@@ -236,12 +235,7 @@ def main() -> None:
         "versions": package_versions(("torch", "transformers", "tokenizers")),
     }
 
-    def write(folder: Path) -> None:
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        (folder / "training.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
-
-    write_folder(args.output / "sprite_clip", write)
+    save_trained(args.output / "sprite_clip", run, model, tokenizer)
     stamp(args.output / "README.md", "sprite_clip", card_table(run))
     print(f"{args.output / 'sprite_clip'}: {run['top_1']:.1%} first, {run['top_5']:.1%} among the first five")
 

@@ -4,7 +4,6 @@ python scripts/train_property_judge.py
 """
 
 import argparse
-import json
 import random
 import time
 from collections import Counter
@@ -17,11 +16,11 @@ from tqdm import tqdm
 
 from helpers.datasets import ImageDataset, load_sprites
 from helpers.datasets.captions import find_properties
-from helpers.evaluation import SpriteClassifier, proportion
-from helpers.evaluation.prompts import COLOURS, judge_prompts, main_colour
+from helpers.evaluation import SpriteClassifier
+from helpers.evaluation.prompts import COLOURS, judge_prompts, main_colour, shares_right
 from helpers.evaluation.tables import markdown_table
-from helpers.files import describe_device, package_versions, write_folder
-from scripts.cards import stamp
+from helpers.files import describe_device, package_versions
+from scripts.cards import save_trained, stamp
 from scripts.train_clip import full_captions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,18 +106,12 @@ def recolour(caption: str, rng: random.Random) -> str | None:
 def judge_the_judge(judge, dataset) -> dict:
     """How often it finds what the captions of real sprites name, and a colour that they do not name."""
     captions, images = full_captions(dataset), dataset.as_tensor()
-    found = judge_prompts(images, captions, judge)
-    facts = {key: proportion(torch.tensor([x for x in found[key] if x is not None]))._asdict()
-             for key in ("class_right", "colour_right", "all_right")}  # fmt: skip
-    single = [x for row in found["properties"] for x in row.values()]
-    facts["property_right"] = proportion(torch.tensor(single))._asdict()
+    facts = shares_right(judge_prompts(images, captions, judge))
     rng = random.Random(0)
     other = [recolour(caption, rng) for caption in captions]
     kept = [i for i, caption in enumerate(other) if caption]
-    fooled = judge_prompts(images[kept], [other[i] for i in kept], judge)["colour_right"]
-    facts["wrong_colour_taken_for_right"] = proportion(
-        torch.tensor([x for x in fooled if x is not None])
-    )._asdict()
+    fooled = shares_right(judge_prompts(images[kept], [other[i] for i in kept], judge))
+    facts["wrong_colour_taken_for_right"] = fooled["colour_right"]
     return {"held_out_images": len(dataset)} | facts
 
 
@@ -161,11 +154,7 @@ def main() -> None:
         "versions": package_versions(),
     }
 
-    def write(folder: Path) -> None:
-        judge.save_pretrained(folder)
-        (folder / "training.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
-
-    write_folder(args.output / "property_judge", write)
+    save_trained(args.output / "property_judge", run, judge)
     stamp(args.output / "README.md", "property_judge", card_table(run))
     print(f"{args.output / 'property_judge'}: class and all properties found {run['all_right']['value']:.1%}")
 

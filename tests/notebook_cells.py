@@ -28,6 +28,13 @@ def defining_cell(path: Path, function: str) -> str:
     return next(c["source"] for c in code if f"def {function}(" in c["source"])
 
 
+def starting_cell(path: Path, start: str) -> str:
+    """Return the code of the one cell in which a line starts so: that of an exercise, for example."""
+    _, code = read(path)
+    (cell,) = [c["source"] for c in code if re.search(rf"^{re.escape(start)}", c["source"], re.MULTILINE)]
+    return cell
+
+
 def check_cell(path: Path, function: str) -> str:
     """Return the code of the self-check that stands below an exercise's stub."""
     return re.split(r"# your lines?\n", defining_cell(path, function))[1]

@@ -1,5 +1,7 @@
 """The small CLIP: what it knows of held-out sprites, its tokens, its training, prompts that it refuses."""
 
+import json
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ from scripts import train_clip
 def test_the_shipped_one_finds_captions_as_its_card_says(one_thread):
     model, tokenizer = load_clip()
     found = train_clip.judge(model, tokenizer, load_sprites("test"))
-    stored = train_clip.json.loads((train_clip.ROOT / "weights/sprite_clip/training.json").read_text())
+    stored = json.loads((train_clip.ROOT / "weights/sprite_clip/training.json").read_text())
     assert found["held_out_images"] == stored["held_out_images"]
     assert found["top_1"] == pytest.approx(stored["top_1"], abs=0.01)
     assert found["top_1"] > 0.8 and found["top_5"] > 0.95

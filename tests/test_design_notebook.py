@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 from diffusers import DDPMScheduler
-from notebook_cells import NOTEBOOKS, read, solution
+from notebook_cells import NOTEBOOKS, read, solution, starting_cell
 from torch import nn
 
 from benchmarks import compare_targets, compare_walks
@@ -61,9 +61,7 @@ def shared():
 
 
 def stub(number: int) -> str:
-    _, code = read(SIXTH)
-    (cell,) = [c["source"] for c in code if re.search(rf"^{STUBS[number]}\(", c["source"], re.MULTILINE)]
-    return cell
+    return starting_cell(SIXTH, STUBS[number])
 
 
 def self_check(number: int) -> str:

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 import torch.nn.functional as F
-from notebook_cells import NOTEBOOKS, read, solution
+from notebook_cells import NOTEBOOKS, solution, starting_cell
 
 from benchmarks import compare_guidance
 from helpers import load_results
@@ -68,9 +68,7 @@ def shared():
 
 
 def stub(number: int) -> str:
-    _, code = read(FIFTH)
-    (cell,) = [c["source"] for c in code if c["source"].startswith(STUBS[number])]
-    return cell
+    return starting_cell(FIFTH, STUBS[number])
 
 
 def self_check(number: int) -> str:

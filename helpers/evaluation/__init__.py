@@ -9,7 +9,7 @@ from .comparison import SamplerSettings, compare_samplers, score_sets
 from .intervals import Score, mean_score, proportion
 from .metrics import colours_per_image, frechet_distance, kernel_distance, label_accuracy, precision_recall
 from .neighbours import copy_rates, nearest_neighbours
-from .prompts import judge_prompts, load_judge
+from .prompts import judge_prompts, load_judge, shares_right
 from .report import Report, evaluate, real_halves
 from .tables import (
     ablation_curves,
@@ -58,6 +58,7 @@ __all__ = [
     "quality_curves",
     "real_halves",
     "score_sets",
+    "shares_right",
     "show_score",
     "summary_table",
 ]

@@ -9,6 +9,7 @@ import torch
 from ..datasets.arrays import CLASS_NAMES
 from ..datasets.captions import find_properties, split_parts
 from .classifier import SpriteClassifier, check_images, load_classifier
+from .intervals import proportion
 
 JUDGE_PATH = Path(__file__).resolve().parents[2] / "weights" / "property_judge"
 COLOURS = ("red", "orange", "yellow", "lime", "green", "teal", "blue", "indigo", "purple", "pink", "brown")
@@ -70,6 +71,18 @@ def judge_prompts(images: torch.Tensor, captions: Sequence[str], judge=None) -> 
         verdicts["all_right"].append(right is not False and all(shown.values()) if shown or right else right)
         verdicts["properties"].append(shown)
     return verdicts
+
+
+def shares_right(verdicts: dict[str, list]) -> dict[str, dict]:
+    """Sum up what `judge_prompts` found: the share that is right, of those asked for, with its interval.
+
+    Of classes, main colours, whole captions ("all_right") and single properties ("property_right"), each as a
+    `Score` in a dict; what no caption names is left out.
+    """
+    rows = {key: verdicts[key] for key in ("class_right", "colour_right", "all_right")}
+    rows["property_right"] = [right for shown in verdicts["properties"] for right in shown.values()]
+    asked = {key: [right for right in row if right is not None] for key, row in rows.items()}
+    return {key: proportion(torch.tensor(row))._asdict() for key, row in asked.items() if row}
 
 
 @cache

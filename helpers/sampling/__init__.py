@@ -22,4 +22,5 @@ from .schedulers import (
     check_steps,
     good_steps,
     make_scheduler,
+    prediction_type_of,
 )

@@ -32,6 +32,11 @@ SPACINGS = ("leading", "trailing", "linspace")
 MAX_FIRST_SIGNAL = 0.2  # √ᾱ of the first timestep: more, and pure noise is no x_t that the UNet has seen
 
 
+def prediction_type_of(noise_scheduler) -> str:
+    """What the UNet is asked for; flow-matching schedulers know one answer, so they do not say."""
+    return noise_scheduler.config.get("prediction_type", "flow_prediction")
+
+
 def make_scheduler(noise_scheduler, name: str = DEFAULT_SCHEDULER, **settings):
     """Return a scheduler that samples what was trained with `noise_scheduler`.
 
@@ -53,7 +58,7 @@ def make_scheduler(noise_scheduler, name: str = DEFAULT_SCHEDULER, **settings):
         message lists what there is.
     """
     trained = noise_scheduler.config
-    is_flow = trained.get("prediction_type", "flow_prediction") == "flow_prediction"
+    is_flow = prediction_type_of(noise_scheduler) == "flow_prediction"
     fitting = FLOW_SCHEDULERS if is_flow else SCHEDULERS
     if name not in fitting:
         why = "does not fit flow matching" if is_flow else "fits flow matching alone"

@@ -6,7 +6,8 @@ import torch
 from accelerate.utils import parse_flag_from_env
 from diffusers.optimization import SchedulerType
 
-from .weighting import check_weighting, prediction_type_of
+from ..sampling import prediction_type_of
+from .weighting import check_weighting
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 PRECISIONS = ("auto", "no", "bf16", "fp16")

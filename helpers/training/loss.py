@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .weighting import draw_timesteps, loss_weights, prediction_type_of
+from ..sampling import prediction_type_of
+from .weighting import draw_timesteps, loss_weights
 
 
 def draw_share(draw, shape: tuple, share: tuple[int, int], **options) -> torch.Tensor:

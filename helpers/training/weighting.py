@@ -4,22 +4,16 @@
 x_0 + σ·noise.
 """
 
-from functools import partial
-
 import torch
 from diffusers.training_utils import compute_snr
 
 from ..models import SIGMA_DATA
+from ..sampling import prediction_type_of
 
 WEIGHTINGS = ("uniform", "min_snr", "p2", "edm", "logit_normal")
 SNR_GAMMA = 5.0  # of min-SNR, as in its paper
 # Mean and standard deviation of the drawn ln σ, as in arXiv 2206.00364 and 2403.03206.
 LOG_SIGMA = {"edm": (-1.2, 1.2), "logit_normal": (0.0, 1.0)}
-
-
-def prediction_type_of(noise_scheduler) -> str:
-    """What the UNet is asked for; flow-matching schedulers know one answer, so they do not say."""
-    return noise_scheduler.config.get("prediction_type", "flow_prediction")
 
 
 def check_weighting(weighting: str, snr_gamma: float | None, log_sigma: tuple[float, float] | None) -> None:
@@ -85,7 +79,7 @@ def x_0_weights(
     | logit_normal | (1 + √SNR)², and t is drawn logit-normal | arXiv 2403.03206 |
     """
     return {
-        "uniform": partial(target_scale, snr, target),
+        "uniform": lambda: target_scale(snr, target),
         "min_snr": lambda: snr.clamp(max=snr_gamma or SNR_GAMMA),
         "p2": lambda: snr / (1 + snr),
         "edm": lambda: snr + 1 / SIGMA_DATA**2,
