@@ -31,6 +31,7 @@ from helpers.training import TrainingConfig, TrainingHistory, choose_precision, 
 from helpers.weights import find_weights, load_pipeline
 from scripts import training_pictures
 from scripts.cards import save_trained, stamp
+from scripts.training_pictures import earlier_trainings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -65,16 +66,23 @@ def record(config: TrainingConfig, history: TrainingHistory, **origin) -> dict:
     }
 
 
+def images_in_all(run: dict) -> int:
+    """Count the images of a run and of those that it started from."""
+    return run["images_seen"] + sum(before["images_seen"] for before in earlier_trainings(run))
+
+
 def card_table(run: dict) -> str:
     """Make the model card's table out of training.json."""
     config, commands, start = run["config"], [f"`{run['command']}`"], run.get("started_from")
     while start:
         commands.insert(0, f"`{start['command']}` ({start['images_seen']:,} images, {start['seconds']:,} s)")
         start = start.get("started_from")
+    images, total = f"{run['images_seen']:,} images", images_in_all(run)
+    images += f" of {total:,} in all" if total > run["images_seen"] else ""
     rows = {
         "command": ", then ".join(commands),
         "data": run["data"],
-        "steps × batch": f"{config['num_steps']:,} × {config['batch_size']} ({run['images_seen']:,} images)",
+        "steps × batch": f"{config['num_steps']:,} × {config['batch_size']} ({images})",
         "learning rate": f"{config['learning_rate']}, warm-up {config['warmup_steps']} steps, cosine decay",
         "EMA decay": config["ema_decay"],
         "min-SNR γ": config.get("snr_gamma"),
@@ -140,13 +148,13 @@ def replace_weights(place: Path, new: Path, score: Score, samples: int) -> None:
     shutil.rmtree(new)
 
 
-def keep(pipeline, run: dict, place: Path, averages: Path, losses: list[float], args) -> None:
+def keep(pipeline, run: dict, place: Path, losses: list[float], args) -> None:
     """Write weights, record, picture and card; until they have scored, beside what is there already."""
     rivals = holds_rivals(place, args.force)
     folder = place.with_name(f"{place.name}-new") if rivals else place
 
     save_trained(folder, run, pipeline)
-    story = training_pictures.follow(folder, averages, losses, args.samples)
+    story = training_pictures.follow(folder, args.model, args.checkpoints, losses, args.samples)
     if rivals:
         replace_weights(place, folder, story.end, args.samples)
     print(training_pictures.write_story(story, place))
@@ -187,7 +195,7 @@ def main() -> None:
         pipeline = DDPMPipeline(unet.cpu(), noise_scheduler)
     else:
         pipeline = ConditionalDDPMPipeline(unet.cpu(), class_net.cpu(), make_scheduler(noise_scheduler))
-    keep(pipeline, run, place, state, history.losses, args)
+    keep(pipeline, run, place, history.losses, args)
     print(f"{place}: loss {run['mean_loss_of_last_500_steps']}, {run['seconds']} s")
 
 

@@ -3,14 +3,15 @@
     python -m scripts.training_pictures unconditional --checkpoints runs
 
 `scripts/train.py` ends with it. By hand it needs the trained weights, in weights/, and the folder where
-their training kept its state. It writes NAME_training.png and NAME_training.json beside the weights.
+their training kept its state; of weights trained further, the state of the first training shows the
+beginning, if it is kept there too. It writes NAME_training.png and NAME_training.json beside the weights.
 In weights/ it stamps the model card, too.
 """
 
 import argparse
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -73,15 +74,48 @@ def score(pipeline, samples: int) -> tuple[torch.Tensor, Score]:
     return images[:SHOWN].cpu(), frechet_distance(images, load_reference()[0])
 
 
-def follow(folder: Path, averages: Path, losses: Sequence[float], samples: int = SAMPLES) -> Story:
+def earlier_trainings(run: dict) -> list[dict]:
+    """Return the records of the trainings that weights were trained further from, the first one first."""
+    start = run.get("started_from")
+    return [*earlier_trainings(start), start] if start else []
+
+
+def kept_weights(
+    run: dict, name: str, checkpoints: Path, losses: Sequence[float] | None = None
+) -> Iterator[tuple[dict, Path | None]]:
+    """Yield a row of numbers and a file of averaged weights for each step that a training kept; its end last.
+
+    Without `losses` it is an earlier training: those are read from its state, and its end is left out,
+    because the next training begins there.
+    """
+    config, start = run["config"], run.get("started_from")
+    state = checkpoints / checkpoint_name(name, config["seed"], start)
+    per_step = config["batch_size"] * config["gradient_accumulation_steps"]
+    before = sum(training["images_seen"] for training in earlier_trainings(run))
+    kept = {k: v for k, v in list_averages(state).items() if k in average_steps(config["num_steps"])}
+    ends = {} if losses is None else {config["num_steps"]: None}
+    losses = last_losses(state) if losses is None else losses
+    for step, file in (kept | ends).items():
+        near = losses[max(0, step - WINDOW // 2) : step + WINDOW // 2]
+        if near:
+            loss = {"loss": "min-SNR" if config.get("snr_gamma") else "plain"}
+            loss["mean_loss"] = round(sum(near) / len(near), 5)
+            yield {"step": step, "images_seen": before + step * per_step} | loss, file
+
+
+def follow(
+    folder: Path, name: str, checkpoints: Path, losses: Sequence[float], samples: int = SAMPLES
+) -> Story:
     """Draw and score sprites with the averaged weights of a run, as far as it kept them, and with its end.
 
     Parameters
     ----------
     folder : Path
         The trained pipeline, with its training.json.
-    averages : Path
-        Where the run has kept its state: average-00000500.safetensors and so on.
+    name : str
+        The model that was trained, which names the folder of its state.
+    checkpoints : Path
+        Where the run has kept its state, and the trainings that it started from theirs.
     losses : sequence of float
         One for each step of the run.
     samples : int
@@ -93,19 +127,17 @@ def follow(folder: Path, averages: Path, losses: Sequence[float], samples: int =
         If a file of averaged weights is damaged, or of another model.
     """
     run = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-    config, rows, sprites = run["config"], [], []
-    num_steps, per_step = config["num_steps"], config["batch_size"] * config["gradient_accumulation_steps"]
-    kept = {k: path for k, path in list_averages(averages).items() if k in average_steps(num_steps)}
-    for step in (*kept, num_steps):
-        pipeline = load_pipeline(str(folder))
-        if step in kept:
-            parts = (getattr(pipeline, name, None) for name in ("unet", "class_net"))
-            load_average(kept[step], *(part for part in parts if part is not None))
-        shown, distance = score(pipeline, samples)
-        near = losses[max(0, step - WINDOW // 2) : step + WINDOW // 2]
-        row = {"step": step, "images_seen": step * per_step, "mean_loss": round(sum(near) / len(near), 5)}
-        rows.append(row | {"frechet_distance": distance._asdict()})
-        sprites.append(shown)
+    rows, sprites = [], []
+    trainings = [*((training, None) for training in earlier_trainings(run)), (run, losses)]
+    for training, its_losses in trainings:
+        for row, file in kept_weights(training, name, checkpoints, its_losses):
+            pipeline = load_pipeline(str(folder))
+            if file is not None:
+                parts = (getattr(pipeline, part, None) for part in ("unet", "class_net"))
+                load_average(file, *(part for part in parts if part is not None))
+            shown, distance = score(pipeline, samples)
+            rows.append(row | {"frechet_distance": distance._asdict()})
+            sprites.append(shown)
     reference, others = load_reference()
     floor = frechet_distance(others[:samples], reference)
     scores = {key: run[key] for key in ("command", "data")} | {
@@ -121,7 +153,7 @@ def follow(folder: Path, averages: Path, losses: Sequence[float], samples: int =
 def write_story(story: Story, folder: Path) -> Path:
     """Write the picture and its numbers beside the weights' folder; return the picture's path."""
     titles = [
-        f"after {row['step']:,} steps: loss {row['mean_loss']:.4f}, "
+        f"after {row['images_seen']:,} images: {row['loss']} loss {row['mean_loss']:.4f}, "
         f"distance {row['frechet_distance']['value']:.2f}"
         for row in story.scores["rows"]
     ]
@@ -136,27 +168,35 @@ def write_story(story: Story, folder: Path) -> Path:
 
 def card_text(scores: dict, name: str) -> str:
     """Make what the model card says about the picture."""
-    *steps, end = (f"{row['step']:,}" for row in scores["rows"])
-    after = f"{', '.join(steps)} and {end}" if steps else end
+    *images, end = (f"{row['images_seen']:,}" for row in scores["rows"])
+    after = f"{', '.join(images)} and {end}" if images else end
     return (
-        f"![Rows of sprites after {after} steps of training, and one of real ones]({name}_training.png)\n\n"
-        "*The same noises, drawn with the averaged weights that this training had by then, and real sprites. "
+        f"![Rows of sprites after {after} images of training, and one of real ones]({name}_training.png)\n\n"
+        "*The same noises, drawn with the averaged weights that the training had by then, and real sprites. "
         f"The loss is the mean of {WINDOW} steps around; the distance is the Fréchet distance of "
         f"{scores['samples']:,} sprites, and compares within this picture only. The numbers are in "
         f"[`{name}_training.json`]({name}_training.json).*"
     )
 
 
-def read_losses(folder: Path, run: dict) -> list[float]:
-    """Read the losses of a finished run out of its last checkpoint; ValueError if it is another run's."""
+def last_losses(folder: Path) -> list[float]:
+    """Return the losses in the last checkpoint of a folder; none, if there is no checkpoint."""
     checkpoints = list_checkpoints(folder)
     if not checkpoints:
+        return []
+    return json.loads((checkpoints[-1] / "state.json").read_text(encoding="utf-8"))["history"]["losses"]
+
+
+def read_losses(folder: Path, run: dict) -> list[float]:
+    """Read the losses of a finished run out of its last checkpoint; ValueError if it is another run's."""
+    losses = last_losses(folder)
+    if not losses:
         raise FileNotFoundError(f"no checkpoint in {folder}: name the folder that the training was given")
-    state = json.loads((checkpoints[-1] / "state.json").read_text(encoding="utf-8"))
-    losses = state["history"]["losses"]
     tail = losses[-500:]
     if round(sum(tail) / len(tail), 5) != run["mean_loss_of_last_500_steps"]:
-        raise ValueError(f"{checkpoints[-1]} is not the end of the run that trained these weights")
+        raise ValueError(
+            f"{list_checkpoints(folder)[-1]} is not the end of the run that trained these weights"
+        )
     return losses
 
 
@@ -180,7 +220,7 @@ def main() -> None:
     folder = find_weights(args.weights)
     run = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     state = args.checkpoints / checkpoint_name(folder.name, run["config"]["seed"], run.get("started_from"))
-    story = follow(folder, state, read_losses(state, run), args.samples)
+    story = follow(folder, folder.name, args.checkpoints, read_losses(state, run), args.samples)
     print(write_story(story, folder))
     if folder.parent == ROOT / "weights":
         stamp(folder.parent / "README.md", f"{folder.name} training", card_text(story.scores, folder.name))

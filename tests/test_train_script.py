@@ -95,7 +95,7 @@ def test_picture_is_small_and_has_a_row_for_each_step_and_one_of_real_sprites(tr
     scores = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
     text = training_pictures.card_text(scores, "unconditional")
     assert text.startswith(
-        "![Rows of sprites after 1, 4 and 6 steps of training, and one of real ones](uncond"
+        "![Rows of sprites after 4, 16 and 24 images of training, and one of real ones](uncond"
     )
 
 
@@ -107,6 +107,22 @@ def test_picture_is_the_same_by_hand(trained, tmp_path):
     options = (weights / "unconditional", "--checkpoints", tmp_path / "copy" / "runs", "--samples", 200)
     call_script(training_pictures.main, *options)
     assert files(weights) == before
+
+
+def test_way_of_weights_trained_further_begins_with_their_first_training(data, trained, tmp_path):
+    shutil.copytree(trained / "runs", tmp_path / "runs")
+    start = trained / "weights" / "unconditional"
+    run_script(data, tmp_path, "--seed", 1, "--snr-gamma", 5, "--start-from", start)
+    further = json.loads((tmp_path / "weights" / "unconditional_training.json").read_text(encoding="utf-8"))
+    before = json.loads((trained / "weights" / "unconditional_training.json").read_text(encoding="utf-8"))
+    rows = [(row["step"], row["images_seen"], row["loss"]) for row in further["rows"]]
+    assert rows[:2] == [(1, 4, "plain"), (4, 16, "plain")] and further["rows"][:2] == before["rows"][:2]
+    assert rows[2:] == [(1, 28, "min-SNR"), (4, 40, "min-SNR"), (6, 48, "min-SNR")]
+    shutil.rmtree(tmp_path / "runs" / "unconditional")
+    weights = tmp_path / "weights" / "unconditional"
+    call_script(training_pictures.main, weights, "--checkpoints", tmp_path / "runs", "--samples", 200)
+    alone = json.loads((tmp_path / "weights" / "unconditional_training.json").read_text(encoding="utf-8"))
+    assert alone["rows"] == further["rows"][2:]
 
 
 def test_snapshots_of_another_run_are_refused(trained, tmp_path):

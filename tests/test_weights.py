@@ -184,7 +184,7 @@ def test_script_writes_a_pipeline_its_record_and_its_card(trained):
     assert run["config"]["num_steps"] == 3 and run["images_seen"] == 12
     card = (weights / "README.md").read_text(encoding="utf-8")
     assert f"<!-- {name} -->\n{train.card_table(run)}\n<!-- /{name} -->" in card
-    assert f"<!-- {name} training -->\n![Rows of sprites after 3 steps of training, and one" in card
+    assert f"<!-- {name} training -->\n![Rows of sprites after 12 images of training, and one" in card
     assert "| seed | 7 |" in card and card.endswith("\n\nThe end.\n")
     assert {path.name for path in weights.iterdir()} == {
         *("README.md", name, f"{name}_training.json", f"{name}_training.png")
