@@ -51,7 +51,7 @@ def test_losses_on_two_scales_raw_and_mean():
     for axes in figure.axes:
         raw, mean = (line.get_ydata() for line in axes.lines)
         assert (raw == losses).all() and np.allclose(mean[2:-2], losses[2:-2])
-        assert axes.get_xlabel() == "training step" and axes.get_ylabel() == "mean squared error"
+        assert axes.get_xlabel() == "training step" and axes.get_ylabel() == "loss"
 
 
 def test_losses_compares_runs_of_different_length():

@@ -70,7 +70,7 @@ def plot_losses(history, window: int | None = None) -> Figure:
         raise ValueError(f"expected losses [steps], not empty, and window ≥ 1; got {shapes}, window {window}")
     colours = pick_colours(runs)
     means = [_running_mean(losses, window or max(1, len(losses) // 50)) for losses in runs.values()]
-    panels = [(f"Loss, {scale} scale", "mean squared error", scale) for scale in ("linear", "log")]
+    panels = [(f"Loss, {scale} scale", "loss", scale) for scale in ("linear", "log")]
     with rc_context(STYLE):
         figure, axes = draw_panels("training loss", "training step", *panels)
         for ax in axes:
