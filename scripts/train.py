@@ -28,6 +28,7 @@ from helpers.models import build_label_conditioned, build_unconditional
 from helpers.pipelines import ConditionalDDPMPipeline
 from helpers.sampling import make_scheduler
 from helpers.training import TrainingConfig, TrainingHistory, choose_precision, get_device, train
+from helpers.training.checkpoints import save_average
 from helpers.weights import find_weights, load_pipeline
 from scripts import training_pictures
 from scripts.cards import save_trained, stamp
@@ -185,6 +186,9 @@ def main() -> None:
         name: getattr(args, name) for name in ("batch_size", "seed", "learning_rate", "snr_gamma")
     }
     state = args.checkpoints / training_pictures.checkpoint_name(args.model, args.seed, start)
+    if start:  # what the first training ended with, for the picture of the way
+        modules = torch.nn.ModuleList(module for module in (unet, class_net) if module is not None)
+        save_average(state, 0, modules, modules.parameters())
     steps = training_pictures.average_steps(args.steps)
     options = {"checkpoint_dir": state, "checkpoint_minutes": 5, "average_steps": steps}
     options |= {"log_with": args.log_with, "sample_every": args.sample_every}

@@ -86,13 +86,14 @@ def kept_weights(
     """Yield a row of numbers and a file of averaged weights for each step that a training kept; its end last.
 
     Without `losses` it is an earlier training: those are read from its state, and its end is left out,
-    because the next training begins there.
+    because the next training keeps it as its step 0.
     """
     config, start = run["config"], run.get("started_from")
     state = checkpoints / checkpoint_name(name, config["seed"], start)
     per_step = config["batch_size"] * config["gradient_accumulation_steps"]
     before = sum(training["images_seen"] for training in earlier_trainings(run))
-    kept = {k: v for k, v in list_averages(state).items() if k in average_steps(config["num_steps"])}
+    steps = [0, *average_steps(config["num_steps"])]
+    kept = {k: v for k, v in list_averages(state).items() if k in steps}
     ends = {} if losses is None else {config["num_steps"]: None}
     losses = last_losses(state) if losses is None else losses
     for step, file in (kept | ends).items():

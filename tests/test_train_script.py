@@ -117,7 +117,8 @@ def test_way_of_weights_trained_further_begins_with_their_first_training(data, t
     before = json.loads((trained / "weights" / "unconditional_training.json").read_text(encoding="utf-8"))
     rows = [(row["step"], row["images_seen"], row["loss"]) for row in further["rows"]]
     assert rows[:2] == [(1, 4, "plain"), (4, 16, "plain")] and further["rows"][:2] == before["rows"][:2]
-    assert rows[2:] == [(1, 28, "min-SNR"), (4, 40, "min-SNR"), (6, 48, "min-SNR")]
+    assert rows[2:] == [(k, 24 + 4 * k, "min-SNR") for k in (0, 1, 4, 6)]
+    assert further["rows"][2]["frechet_distance"] == before["rows"][2]["frechet_distance"]
     shutil.rmtree(tmp_path / "runs" / "unconditional")
     weights = tmp_path / "weights" / "unconditional"
     call_script(training_pictures.main, weights, "--checkpoints", tmp_path / "runs", "--samples", 200)
