@@ -31,12 +31,13 @@ def names():
         "alphas_cumprod": noise_scheduler.alphas_cumprod,
         "x_t": torch.randn(1, 3, 16, 16),
         "some_noise": torch.randn(1, 3, 16, 16),
+        "heroes": [(torch.rand(3, 16, 16), 0)],
     }
     exec(defining_cell(FIRST, "posterior_step").split("\n\n\n")[0], found)
     return found
 
 
-STUBS = {1: "def signal_to_noise_ratio", 2: "def jump", 4: "def long_step"}
+STUBS = {1: "def signal_to_noise_ratio", 2: "def noise_from", 3: "def jump", 5: "def long_step"}
 
 
 @pytest.mark.parametrize("number", list(STUBS))
@@ -58,12 +59,19 @@ SNR = "alphas_cumprod[t] / (1 - alphas_cumprod[t])"
         (1, f"lambda t: 1 / ({SNR})", "not quite"),
         (
             2,
+            "lambda x, x_0, t: (x - alphas_cumprod[t] ** 0.5 * x_0) / (1 - alphas_cumprod[t])",
+            "by its root",
+        ),
+        (2, "lambda x, x_0, t: (x - x_0) / (1 - alphas_cumprod[t]) ** 0.5", "only a share"),
+        (2, "lambda x, x_0, t: x_0", "solve the formula"),
+        (
+            3,
             "lambda x, s, t, z: alphas_cumprod[t] ** 0.5 * x + (1 - alphas_cumprod[t]) ** 0.5 * z",
             "lost a part",
         ),
-        (2, "lambda x, s, t, z: share * x + (1 - share) * z", "need a root"),
-        (4, "lambda x_0, x, t, before, z: posterior_step(x_0, x, t, z)", "still the short step"),
-        (4, "lambda x_0, x, t, before, z: x", "is β the jump's"),
+        (3, "lambda x, s, t, z: share * x + (1 - share) * z", "need a root"),
+        (5, "lambda x_0, x, t, before, z: posterior_step(x_0, x, t, z)", "still the short step"),
+        (5, "lambda x_0, x, t, before, z: x", "is β the jump's"),
     ],
 )
 def test_a_wrong_answer_is_told_what_is_wrong(names, capsys, number, wrong, mistake):
