@@ -1,6 +1,7 @@
 """Notebook 02: its exercises' solutions pass their self-checks, and the classic mistakes are named."""
 
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from diffusers import DDIMScheduler
 from notebook_cells import NOTEBOOKS, read, solution
 
 from helpers.datasets import ImageDataset, load_digits, load_sprites
+from helpers.evaluation import label_accuracy
 from helpers.pipelines import LabelEmbedder
 from helpers.weights import load_pipeline
 
@@ -35,6 +37,7 @@ def names(one_thread):
         "load_pipeline": load_pipeline,
         "unet": pipeline.unet,
         "LabelEmbedder": LabelEmbedder,
+        "label_accuracy": label_accuracy,
         "plot_generated_images": lambda *args, **kwargs: None,
     }
 
@@ -56,6 +59,11 @@ def test_the_solution_passes_the_self_check(names, capsys, number):
     assert capsys.readouterr().out.strip() == "right"
 
 
+def draw(pipeline, name):
+    generator = torch.Generator().manual_seed(0)
+    return pipeline([name] * 8, num_inference_steps=10, generator=generator, output_type="pt").images
+
+
 def ddim(pipeline, **options):
     pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config, **options)
     return pipeline
@@ -65,11 +73,14 @@ def ddim(pipeline, **options):
     ("number", "wrong", "mistake"),
     [
         (1, "by_name = by_tensor = pipeline(['spell'], num_inference_steps=2)", "output_type"),
-        (1, "by_name, by_tensor = torch.zeros(1), torch.ones(1)", "a new generator each time"),
+        (1, "by_name = by_tensor = draw('spell')[:2]", "eight different pictures"),
+        (1, "by_name = by_tensor = torch.zeros(8, 3, 16, 16)", "eight different pictures"),
+        (1, "by_name, by_tensor = draw('spell'), draw('hero')", "a new generator"),
+        (1, "by_name = by_tensor = draw('hero')", "no spells"),
         (2, "digits_net = LabelEmbedder(5, 64, label_dropout=0.1)", "how many classes"),
         (2, "digits_net = LabelEmbedder(10, 32, label_dropout=0.1)", "as wide as"),
         (2, "digits_net = LabelEmbedder(10, 64)", "no guidance"),
-        (3, "guide = lambda without, with_label, w: without + w * (with_label - without)", "w is s - 1"),
+        (3, "guide = lambda without, with_label, w: without + w * (with_label - without)", "w is g - 1"),
         (3, "guide = lambda without, with_label, w: with_label - w * (with_label - without)", "the sign"),
         (4, "mixed = torch.eye(5)[2] / 2 + torch.eye(5)[3] / 2", "the shape is (5,)"),
         (4, "mixed = torch.eye(5)[[2] * 4] + torch.eye(5)[[3] * 4]", "sum to one"),
@@ -80,18 +91,29 @@ def ddim(pipeline, **options):
             "with_ddim = load_pipeline('label_conditioned'); with_ddim.scheduler = DDIM()",
             "1,000 timesteps",
         ),
+        (5, "with_ddim = DDIM(num_train_timesteps=500)", "is to be a pipeline"),
+        (5, "with_ddim = load_pipeline('label_conditioned')", "is a DDIMScheduler"),
+        (
+            5,
+            "with_ddim = load_pipeline('label_conditioned'); "
+            "with_ddim.scheduler = DDIM(num_train_timesteps=500, clip_sample=False)",
+            "another noise schedule",
+        ),
         (5, "with_ddim = ddim(load_pipeline('label_conditioned'))", "clip_sample"),
         (6, "six, six_net = dataset, LabelEmbedder(6, 64)", "six names"),
-        (6, "six, six_net = not_turned, LabelEmbedder(6, 64)", "the right way up"),
+        (6, "six, six_net = not_turned, LabelEmbedder(6, 64)", "flipped top to bottom"),
+        (6, "six, six_net = mirrored, LabelEmbedder(6, 64)", "flipped top to bottom"),
         (6, "six, six_net = turned, LabelEmbedder(5, 64)", "must know six classes"),
     ],
 )
 def test_a_wrong_answer_is_told_what_is_wrong(names, capsys, number, wrong, mistake):
     spells, six = names["dataset"].select("spell"), (*names["dataset"].class_names, "relic")
     labels = torch.cat([names["dataset"].labels, torch.full((len(spells),), 5)])
-    for name, images in (("not_turned", spells.images), ("turned", spells.images.flip(1))):
+    relics = {"not_turned": spells.images, "turned": spells.images.flip(1), "mirrored": spells.images.flip(2)}
+    for name, images in relics.items():
         names[name] = ImageDataset(torch.cat([names["dataset"].images, images]), labels, six)
-    exec(wrong, names | {"ddim": ddim, "DDIM": DDIMScheduler, "load_digits": load_digits}, names)
+    given = {"draw": partial(draw, names["pipeline"]), "ddim": ddim, "DDIM": DDIMScheduler}
+    exec(wrong, names | given | {"load_digits": load_digits}, names)
     exec(self_check(STUBS[number]), names)
     said = capsys.readouterr().out
     assert said.startswith("not quite") and mistake in said
