@@ -87,6 +87,16 @@ def test_quality_panels_share_axis_and_colours_and_no_interval_hides_another():
     assert {text.get_text() for text in right.texts} == {"b", "real", "best"}
 
 
+def test_a_curve_keeps_its_colour_from_figure_to_figure():
+    points, colours = [(10, 5, 4, 6), (20, 3, 2, 4)], {"a": "#0072B2", "b": "#D55E00", "c": "#888888"}
+    for curves in ({"a": points, "b": points}, {"c": points, "b": points}):
+        (axes,) = plotting.plot_quality_vs_cost(curves, "calls", floor=2.0, colours=colours).axes
+        assert [line.get_color() for line in axes.lines[:2]] == [colours[name] for name in curves]
+        assert {text.get_text(): text.get_color() for text in axes.texts}["b"] == colours["b"]
+    with pytest.raises(ValueError, match="no colour for b; got them for a"):
+        plotting.plot_quality_vs_cost({"a": points, "b": points}, "calls", colours={"a": "#0072B2"})
+
+
 def test_end_labels_stay_as_near_to_their_ends_as_they_can():
     figure = plotting.plot_quality_vs_cost(
         {

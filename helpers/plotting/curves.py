@@ -90,7 +90,12 @@ def _running_mean(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def plot_quality_vs_cost(
-    curves: Mapping, xlabel: str, ylabel="Fréchet distance", floor: float | Mapping | None = None, title=""
+    curves: Mapping,
+    xlabel: str,
+    ylabel="Fréchet distance",
+    floor: float | Mapping | None = None,
+    title="",
+    colours: Mapping[str, str] | None = None,
 ) -> Figure:
     """Draw quality against cost, both on log scales, with intervals side by side; lower left is better.
 
@@ -102,15 +107,20 @@ def plot_quality_vs_cost(
         All above 0; low and high bound the value's interval. Panels share their y axis and colours.
     floor : float, or mapping of label to float, optional
         The value that real images reach, and others to compare with, drawn as dashed lines.
+    colours : mapping of name to colour, optional
+        For figures that share curves; by default each figure deals its colours out anew.
 
     Raises
     ------
     ValueError
-        If there is no curve or more than seven, a curve has no points, or a cost or value is not above 0.
+        If there is no curve or more than seven, a curve has no points or none of the `colours`, or a cost
+        or value is not above 0.
     """
     panels = _panels(curves, title)
     names = dict.fromkeys(name for panel in panels.values() for name in panel)
-    colours = dict(zip(names, pick_colours(names), strict=True))
+    colours = dict(zip(names, pick_colours(names), strict=True)) if colours is None else colours
+    if missing := ", ".join(name for name in names if name not in colours):
+        raise ValueError(f"no colour for {missing}; got them for {', '.join(colours)}")
     lines = floor if isinstance(floor, Mapping) else {} if floor is None else {"real images": floor}
     with rc_context(STYLE):
         alt = f"{ylabel} over {xlabel} for {', '.join(names)}"
