@@ -154,11 +154,11 @@ def follow(
 def write_story(story: Story, folder: Path) -> Path:
     """Write the picture and its numbers beside the weights' folder; return the picture's path."""
     titles = [
-        f"after {row['images_seen']:,} images: {row['loss']} loss {row['mean_loss']:.4f}, "
+        f"{row['images_seen']:,} images\n{row['loss']} loss {row['mean_loss']:.3f}\n"
         f"distance {row['frechet_distance']['value']:.2f}"
         for row in story.scores["rows"]
     ]
-    titles.append(f"real sprites: distance {story.scores['real']['frechet_distance']['value']:.2f}")
+    titles.append(f"real sprites\ndistance {story.scores['real']['frechet_distance']['value']:.2f}")
     figure = plot_generated_images(torch.cat(story.sprites), len(titles), SHOWN, titles=titles, scale=3)
     figure.colours = 256  # a third of the file, and no eye tells the difference
     picture = folder.with_name(f"{folder.name}_training.png")
