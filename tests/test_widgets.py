@@ -14,7 +14,6 @@ from helpers.plotting.style import PAD, RATIO
 from helpers.sampling import SCHEDULERS, good_steps, make_scheduler
 from helpers.widgets import (
     base,
-    denoising_player,
     label_explorer,
     noise,
     noise_explorer,
@@ -227,15 +226,3 @@ def test_playground_survives_an_error(playground, monkeypatch):
 def test_frames_are_evenly_spaced_and_end_at_the_end():
     assert samplers.evenly(20, 5) == [0, 5, 10, 14, 19]
     assert samplers.evenly(3, 9) == [0, 1, 2] and samplers.evenly(1, 9) == [0]
-
-
-def test_player_shows_each_step(one_thread):
-    images = to_tensor(SPRITES)
-    player = denoising_player(images, [40, 0])
-    assert player.message.value == "t = 0"
-    last = player.picture.value
-    player.position.value = 0
-    assert player.message.value == "t = 40" and player.picture.value != last
-    assert "t = 40, 0" in player.static_picture().alt
-    with pytest.raises(ValueError, match="2 images for 3 timesteps"):
-        denoising_player(images, [1, 2, 3])

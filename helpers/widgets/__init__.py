@@ -2,6 +2,6 @@
 
 from .labels import label_explorer
 from .noise import noise_explorer
-from .samplers import denoising_player, sampler_playground
+from .samplers import sampler_playground
 
-__all__ = ["denoising_player", "label_explorer", "noise_explorer", "sampler_playground"]
+__all__ = ["label_explorer", "noise_explorer", "sampler_playground"]

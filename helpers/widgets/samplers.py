@@ -1,14 +1,12 @@
-"""Play with a scheduler's settings, and walk along the trajectory."""
+"""Play with a scheduler's settings, and see the trajectory."""
 
 import inspect
 import time
-from collections.abc import Sequence
 
 import ipywidgets
-import torch
 from matplotlib.figure import Figure
 
-from ..plotting import plot_denoising_steps, plot_generated_images, to_tensor
+from ..plotting import plot_denoising_steps
 from ..sampling import SCHEDULERS, SPACINGS, make_scheduler, sample_images
 from .base import LATE, Explorer, make_steps_slider
 
@@ -90,31 +88,6 @@ def _filmstrip(trajectory: list) -> Figure:
     )
 
 
-class DenoisingPlayer(Explorer):
-    """Play, pause and scrub a stored trajectory: one picture at a time, large."""
-
-    def __init__(self, images: torch.Tensor, timesteps: Sequence[int]):
-        self.images, self.timesteps = to_tensor(images), [int(t) for t in timesteps]
-        if len(self.images) != len(self.timesteps):
-            raise ValueError(f"got {len(self.images)} images for {len(self.timesteps)} timesteps")
-        last = len(self.images) - 1
-        self.position = ipywidgets.IntSlider(last, 0, last, description="step")
-        self.play = ipywidgets.Play(min=0, max=last, interval=120)
-        # Linked in the browser, so that playing needs no more from the kernel than the pictures.
-        ipywidgets.jslink((self.play, "value"), (self.position, "value"))
-        super().__init__([self.play, self.position])
-
-    def draw(self) -> tuple[bytes, str]:
-        """Draw the picture at the slider's position."""
-        i = self.position.value
-        return plot_generated_images(self.images[i], 1, 1, scale=14).to_png(), f"t = {self.timesteps[i]}"
-
-    def static_picture(self) -> Figure:
-        """Draw a filmstrip of the trajectory."""
-        chosen = evenly(len(self.images))
-        return plot_denoising_steps(self.images[chosen], [self.timesteps[i] for i in chosen])
-
-
 def sampler_playground(unet, noise_scheduler, num_inference_steps: int = 20) -> SamplerPlayground:
     """Play with scheduler, steps, eta, clipping, spacing and seed: the trajectory of one image, and the time.
 
@@ -127,20 +100,3 @@ def sampler_playground(unet, noise_scheduler, num_inference_steps: int = 20) -> 
         Where the slider starts: the nearest number up to 100 that suits the scheduler.
     """
     return SamplerPlayground(unet, noise_scheduler, num_inference_steps)
-
-
-def denoising_player(images: torch.Tensor, timesteps: Sequence[int]) -> DenoisingPlayer:
-    """Play, pause and scrub the trajectory of one image from noise to picture.
-
-    Parameters
-    ----------
-    images : Tensor [steps, c, h, w] in [-1, 1]
-    timesteps : sequence of int
-        One per image.
-
-    Raises
-    ------
-    ValueError
-        If images and timesteps are not equally many.
-    """
-    return DenoisingPlayer(images, timesteps)
