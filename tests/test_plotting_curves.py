@@ -66,6 +66,15 @@ def test_end_labels_keep_apart():
     assert all(lower.y1 <= upper.y0 for lower, upper in pairwise(boxes))
 
 
+def test_label_of_a_floor_stays_at_its_line():
+    curves = {f"run {i}": [(1, 9, 8, 10), (2, 2.01 + i / 100, 1, 3)] for i in range(4)}
+    (axes,) = plotting.plot_quality_vs_cost(curves, "calls", floor={"floor": 2.0}).axes
+    low, high, line = axes.transScale.transform([(1, y) for y in (*axes.get_ylim(), 2.0)])[:, 1]
+    heights = {text.get_text(): text.xy[1] for text in axes.texts}
+    assert abs(heights["floor"] - (line - low) / (high - low)) < 0.002
+    assert min(heights[name] for name in curves) >= heights["floor"] + 0.08 - 1e-9
+
+
 def test_quality_curves_are_drawn_in_order_with_the_floor():
     figure = plotting.plot_quality_vs_cost({"ours": CURVES["ours"][::-1]}, "minutes", floor=2.0)
     (axes,) = figure.axes

@@ -285,7 +285,7 @@ AVERAGES = "torch.stack([torch.lerp(*originals[:2], w) for w in shares])"
         (4, ("ddim_from(ways, 50, start=450).cpu()", AVERAGES), "these are averages"),
         (4, ("torch.lerp(*originals[:2], w)", "originals[0]"), "counts half"),
         (4, ("slerp(*latents, w)", "torch.lerp(*latents, w)"), "leaves the sphere"),
-        (5, ("(first, t).sample, s, t, x)", "(first, t).sample, s, t, first)"), "same x"),
+        (5, ("(first, t).sample, s, t, x)", "(first, t).sample, s, t, first)"), "from x at s to t"),
         (5, ("unet(first, t)", "unet(x, t)"), "at the new point"),
     ],
 )

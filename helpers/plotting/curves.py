@@ -137,7 +137,8 @@ def plot_quality_vs_cost(
             axes.set_ylim(min(lowest), max(highest))
             set_log_ticks(axes.yaxis, (1, 2, 3, 5))
             ends = {name: curve[-1, 1] for name, curve in panel.items()} | dict(lines)
-            label_ends(axes, list(ends), list(ends.values()), [colours.get(name, INK) for name in ends])
+            shades = [colours.get(name, INK) for name in ends]
+            label_ends(axes, list(ends), list(ends.values()), shades, fixed=lines)
     return figure
 
 

@@ -154,26 +154,36 @@ def set_log_ticks(axis, digits: Sequence[int]) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def label_ends(axes, names: Sequence[str], values: Sequence[float], colours: Sequence[str]) -> None:
-    """Write each curve's name beside its end, in its colour, and names at least a line apart."""
+def label_ends(axes, names: Sequence[str], values: Sequence[float], colours: Sequence[str], fixed=()) -> None:
+    """Write each curve's name beside its end, in its colour, and names at least a line apart.
+
+    The names in `fixed` stay at their lines' ends, as far as there is room.
+    """
     low, high, *ends = axes.transScale.transform([(1, y) for y in (*axes.get_ylim(), *values)])[:, 1]
     heights = np.nan_to_num((np.array(ends) - low) / (high - low)).clip(0, 1)
     order = np.argsort(heights, kind="stable")
-    for i, height in zip(order, _spread(heights[order], gap=0.08), strict=True):
+    weights = np.array([1000.0 if name in fixed else 1.0 for name in names])
+    for i, height in zip(order, _spread(heights[order], 0.08, weights[order]), strict=True):
         offset = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": FONT}
         axes.annotate(names[i], (1, height), xycoords="axes fraction", color=colours[i], **offset)
 
 
-def _spread(heights: np.ndarray, gap: float) -> np.ndarray:
-    """Move rising heights in [0, 1] as little as it takes to be `gap` apart: what collides moves together."""
+def _spread(heights: np.ndarray, gap: float, weights: np.ndarray) -> np.ndarray:
+    """Move rising heights in [0, 1] as little as it takes to be `gap` apart, the heavy ones the least."""
     groups = []  # of heights, each less its place in the row times the gap: these must not fall
-    for place, height in enumerate(heights):
-        groups.append([height - gap * place])
-        while len(groups) > 1 and np.mean(groups[-2]) >= np.mean(groups[-1]):
-            groups[-2:] = [groups[-2] + groups[-1]]
+    for place, (height, weight) in enumerate(zip(heights, weights, strict=True)):
+        groups.append(([height - gap * place], [weight]))
+        while len(groups) > 1 and _mean(groups[-2]) >= _mean(groups[-1]):
+            (below, light), (above, heavy) = groups.pop(-2), groups.pop()
+            groups.append((below + above, light + heavy))
     places = gap * np.arange(len(heights))
-    spread = np.concatenate([[np.mean(group)] * len(group) for group in groups] or [[]])
+    spread = np.concatenate([[_mean(group)] * len(group[0]) for group in groups] or [[]])
     return spread.clip(0, 1 - places[-1] if len(places) else 1) + places
+
+
+def _mean(group: tuple) -> float:
+    """The mean of values by their weights."""
+    return np.average(group[0], weights=group[1])
 
 
 def pick_colours(names: Sequence[str]) -> tuple[str, ...]:
