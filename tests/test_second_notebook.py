@@ -96,10 +96,10 @@ def ddim(pipeline, **options):
         (
             5,
             "with_ddim = load_pipeline('label_conditioned'); "
-            "with_ddim.scheduler = DDIM(num_train_timesteps=500, clip_sample=False)",
+            "with_ddim.scheduler = DDIM(num_train_timesteps=500)",
             "another noise schedule",
         ),
-        (5, "with_ddim = ddim(load_pipeline('label_conditioned'))", "clip_sample"),
+        (5, "with_ddim = ddim(load_pipeline('label_conditioned'), clip_sample=False)", "unclipped"),
         (6, "six, six_net = dataset, LabelEmbedder(6, 64)", "six names"),
         (6, "six, six_net = not_turned, LabelEmbedder(6, 64)", "flipped top to bottom"),
         (6, "six, six_net = mirrored, LabelEmbedder(6, 64)", "flipped top to bottom"),
