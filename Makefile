@@ -78,9 +78,7 @@ data: setup ## make the bundled sprites and emoji again; the emoji need npm and 
 
 weights: setup ## train the shipped weights again, and score them
 	$(RUN) scripts/train_classifier.py
-	$(RUN) scripts/train.py unconditional --output runs/first
-	$(RUN) scripts/train.py unconditional --start-from runs/first/unconditional \
-		--steps 8000 --batch-size 64 --seed 1 --snr-gamma 5
+	$(RUN) scripts/train.py unconditional
 	$(RUN) scripts/draw_samples.py unconditional
 	$(RUN) scripts/evaluate.py unconditional
 	$(RUN) scripts/distill.py
