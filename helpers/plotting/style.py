@@ -91,7 +91,7 @@ def draw_grid(images, rows: int, cols: int, alt: str, titles=(), row_titles=(), 
     """Draw uint8 [n, h, w, 3] as rows × cols tiles, each pixel a square block; lengths in screen pixels."""
     height, width = images.shape[1:3]
     titles = [*titles, *[""] * (rows * cols - len(titles))]
-    row_titles = ["\n".join(textwrap.wrap(str(text), 20)) for text in row_titles]
+    row_titles = ["\n".join(textwrap.fill(line, 20) for line in str(t).split("\n")) for t in row_titles]
     left = max((_measure(text)[0] + GAP for text in row_titles), default=0)
     longest, room = max(height, width), (WIDTH - 2 * PAD - left + GAP) / cols - GAP
     zoom = max(1, int(RATIO * (scale or min(96 if longest <= 32 else 192, room) / longest)))
