@@ -93,6 +93,7 @@ def test_without_eta_a_picture_is_a_function_of_its_noise(lesson, noises):
     assert torch.equal(first, draw(noises[0], 5)) and not torch.allclose(first, draw(noises[1], 5), atol=0.5)
 
 
+@pytest.mark.slow
 def test_inversion_comes_back_the_better_the_smaller_the_steps(lesson):
     originals = lesson["originals"]
 

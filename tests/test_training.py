@@ -124,6 +124,7 @@ def train_as_one_of_two(rank, port, folder, results):
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_learning_rates_count_optimizer_steps_however_a_batch_is_made(tmp_path):
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)

@@ -106,6 +106,7 @@ def test_another_language_is_a_folder_of_catalogues(series):
     )
 
 
+@pytest.mark.slow
 def test_the_whole_series_can_be_translated(tmp_path):
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=lambda *_: ["fr"])
     shutil.copy(ROOT / "README.md", tmp_path)
